@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from growthlab.bundle.manifest import Manifest
 from growthlab.campaign.plan_files import PAGE, PLAN
 from growthlab.config.compose import Command, compose
 from growthlab.core.build import build
+from growthlab.pages.page import Badge
 from growthlab.tasks.base import Task
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.run_clock import end_run, new_run
@@ -80,21 +82,21 @@ class Growth:
             manifest.task: Champion(manifest, objective_of(manifest.task))
             for manifest in map(Manifest.read, bundles)
         }
-        links = {
-            f"comparison of {task}": output / data / f"comparison-{task}.html"
-            for task in config.models
-        }
-        links["plan"] = plan_folder / PAGE
-        page = growth_page(data, champions, plan, self.progress.done, links, output / data)
+        folder = output / data
+        pages = {("comparison", t): folder / f"comparison-{t}.html" for t in config.models}
+        pages["plan", str(config.campaign)] = plan_folder / PAGE
+        links = [Badge(*name, os.path.relpath(path, folder)) for name, path in pages.items()]
+        page = growth_page(data, champions, plan, self.progress.done, links)
         path = save_page(page, str(output), data, "grow")
         client, run_id = self.store.client, self.progress.run_id
-        with artifact_folder(client, run_id) as folder:
-            (folder / "grow.html").write_text(page, encoding="utf-8")
-            shutil.copy2(plan_folder / PAGE, folder / PAGE)
+        with artifact_folder(client, run_id) as logged:
+            (logged / "grow.html").write_text(page, encoding="utf-8")
+            shutil.copy2(plan_folder / PAGE, logged / PAGE)
         for task, (manifest, _) in champions.items():
             client.set_tag(run_id, f"champion.{task}", f"{manifest.model} {manifest.run_id}")
         sent = plan[plan["offer"].notna()]
-        figures = {"messages": len(sent), "cost": sent["cost"].sum(), "value": sent["value"].sum()}
+        figures = {"messages": len(sent), "cost": sent["cost"].sum()}
+        figures |= sent.groupby("claim")["value"].sum()
         log_metrics(client, run_id, {f"plan/{name}": value for name, value in figures.items()})
         end_run(client, client.get_run(run_id), "FINISHED")
         self.progress.close()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -38,8 +36,7 @@ def growth_page(
     champions: Mapping[str, Champion],
     plan: pd.DataFrame,
     steps: Sequence[DoneStep],
-    links: Mapping[str, Path],
-    folder: Path,
+    links: Sequence[Badge],
 ) -> str:
     """One HTML document.
 
@@ -47,8 +44,7 @@ def growth_page(
     ----------
     champions : by task
     plan : the rows of ``plan.parquet``
-    links : other pages by their names, as paths
-    folder : where the page will lie, from which links lead to the others
+    links : the other pages
     """
     sent = plan[plan["offer"].notna()]
     claim = str(plan["claim"].iloc[0]).replace("_", " ") if len(plan) else "value"
@@ -57,11 +53,10 @@ def growth_page(
         Tile("messages", f"{len(sent):,}", [f"to {sent['customer'].nunique():,} customers"]),
         Tile(claim, f"{sent['value'].sum():,.0f}", [f"at a cost of {sent['cost'].sum():,.2f}"]),
     ]
-    badges = [Badge("page", name, os.path.relpath(path, folder)) for name, path in links.items()]
-    rows = [[step.name, _result(step.status), f"{step.seconds:,.1f}"] for step in steps]
+    rows = [[step.name, step.result, f"{step.seconds:,.1f}"] for step in steps]
     table = PageTable.of_texts(["step", "result", "seconds"], rows, "result")
     chapters = [
-        Chapter("Overview", [TileBlock(tiles), BadgeBlock(badges)]),
+        Chapter("Overview", [TileBlock(tiles), BadgeBlock(links)]),
         Chapter("Steps", [DataBlock(table=table)]),
     ]
     return render_page(Page(f"From the log of {data} to a campaign", chapters, navigation="links"))
@@ -76,7 +71,3 @@ def _tile(task: str, champion: Champion) -> Tile:
     bounds = f" [{texts['low']}, {texts['high']}]" if {"low", "high"} <= set(texts) else ""
     figure = f"{metric_label(objective)} {texts.get('value', 'unknown')}{bounds}"
     return Tile(f"{task.replace('_', ' ')} by", manifest.model, [figure])
-
-
-def _result(status: int) -> str:
-    return "done" if status == 0 else "done, but a model failed or the gate refused"

@@ -19,9 +19,6 @@ from growthlab.search.override_words import override_words
 from growthlab.tracking.store import Store, code_version
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
@@ -31,17 +28,18 @@ BUNDLES, CHALLENGERS = Path("bundles"), Path("challengers")
 DATA = ("data=", "data.")
 STORED = (*DATA, "cache=", "memory_gb=", "privacy.")
 TRACKING = ("tracking=", "tracking.")
-FAILED_IN_PART = (
-    1  # the status of a comparison without one of its models, and of a refusal by the gate
-)
+# what exit statuses mean after which the next step follows
+DONE = {0: "done"}
+PARTLY = DONE | {1: "done without the models that failed"}
+RULED = DONE | {1: "refused: the champion stays"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command, the statuses after which the next step follows, and the task that it is for."""
+    """A command, what the exit statuses mean after which the next step follows, and its task."""
 
     words: tuple[str, ...]
-    passes: frozenset[int] = frozenset({0})
+    passes: Mapping[int, str] = field(default_factory=lambda: DONE)
     task: str = ""
 
     @property
@@ -51,11 +49,11 @@ class Step:
 
 
 class DoneStep(NamedTuple):
-    """A step that is done: its name and words, its exit status and its seconds."""
+    """A step that is done: its name and words, what came of it, and its seconds."""
 
     name: str
     words: Sequence[str]
-    status: int
+    result: str
     seconds: float
 
 
@@ -79,7 +77,7 @@ class GrowthProgress:
             kept = json.loads(path.read_text(encoding="utf-8"))
             if kept["key"] != key:
                 return None
-            done = [DoneStep(str(n), w, int(s), float(t)) for n, w, s, t in kept["done"]]
+            done = [DoneStep(str(n), w, str(r), float(t)) for n, w, r, t in kept["done"]]
             return cls(path, key, str(kept["run_id"]), done)
         except FileNotFoundError:
             return None
@@ -97,7 +95,7 @@ class GrowthProgress:
 
     def add(self, step: Step, status: int, seconds: float) -> None:
         """Write down that the next step is done."""
-        self.done.append(DoneStep(step.name, step.words, status, round(seconds, 1)))
+        self.done.append(DoneStep(step.name, step.words, step.passes[status], round(seconds, 1)))
         self._place = len(self.done)
         self.save()
 
@@ -133,17 +131,19 @@ def model_steps(command: Command) -> list[Step]:
         listed = models if isinstance(models, str) else f"[{','.join(map(str, models))}]"
         compared = (f"models={listed}", f"output={config.output}", *_settings(config.compare))
         to = (f"to={challenger_folder(command, task)}", "overwrite=true")
-        either = frozenset({0, FAILED_IN_PART})
         compare = ("compare", f"task={task}", *_words(command, STORED), *tracking, *compared)
         export = ("export", f"task={task}", *_words(command, DATA), *tracking, *to)
-        steps += [Step(compare, either, task), Step(export, task=task)]
+        steps += [
+            Step(compare, PARTLY, task),
+            Step(export, task=task),
+        ]
     return steps
 
 
 def promotion_step(command: Command, task: str, run_id: str) -> Step:
     """The gate's ruling on the exported run, which it may refuse."""
     words = ("promote", f"task={task}", f"challenger={run_id}", *_words(command, TRACKING))
-    return Step(words, frozenset({0, FAILED_IN_PART}), task)
+    return Step(words, RULED, task)
 
 
 def champion_steps(command: Command, store: Store, task: str) -> list[Step]:

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array, vstack
 
 from growthlab.campaign.solver.coupling import Coupling
 from growthlab.campaign.solver.plan_problem import Messages, PlanProblem
+from growthlab.core.quiet_libraries import without_library_output
 
 MIP_GAP = 1e-6
 SECONDS = 5.0  # after which the best plan so far is taken; its gap says how good it is
@@ -32,13 +33,14 @@ class ExactProgramme:
         """The best messages and a bound on every plan; None where no plan is found."""
         if not len(self.options):
             return (self.options if not (self.problem.minima > 0).any() else None), 0.0
-        result = milp(
-            -self.value,
-            integrality=np.ones(len(self.options)),
-            bounds=Bounds(0, 1),
-            constraints=LinearConstraint(self.matrix, -np.inf, self.limits),
-            options={"time_limit": SECONDS, "mip_rel_gap": gap},
-        )
+        with without_library_output():
+            result = milp(
+                -self.value,
+                integrality=np.ones(len(self.options)),
+                bounds=Bounds(0, 1),
+                constraints=LinearConstraint(self.matrix, -np.inf, self.limits),
+                options={"time_limit": SECONDS, "mip_rel_gap": gap},
+            )
         if result.x is None:
             return None, -np.inf if result.status == INFEASIBLE else np.inf
         chosen = self.options[result.x > 0.5]
