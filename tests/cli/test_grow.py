@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import SHOP, Workspace
 from tests.patience import wait_until
 
-from growthlab.workbench.growth_steps import GrowthProgress, Step
+from growthlab.workbench.grow_steps import GrowProgress, Step
 
 CALL = (
     "data=simulated_shop",
@@ -94,15 +94,15 @@ def test_a_call_without_tables_says_so_before_any_work(tmp_path: Path) -> None:
 
 def test_a_damaged_progress_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "grow" / "shop.json"
-    progress = GrowthProgress(path, "key", "run")
+    progress = GrowProgress(path, "key", "run")
     one, two = Step(("compare", "task=churn"), task="churn"), Step(("plan", "budget=1"))
     progress.add(one, 0, 1.0)
     progress.add(two, 0, 1.0)
-    assert GrowthProgress.open(path, "other data") is None
-    again = GrowthProgress.open(path, "key")
+    assert GrowProgress.open(path, "other data") is None
+    again = GrowProgress.open(path, "key")
     assert again is not None
     assert again.skips(one)
     assert not again.skips(Step(("plan", "budget=2")))  # other words: it is done again
     assert [step.name for step in again.done] == ["compare churn"]
     path.write_text("{")
-    assert GrowthProgress.open(path, "key") is None
+    assert GrowProgress.open(path, "key") is None

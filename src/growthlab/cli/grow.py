@@ -9,8 +9,8 @@ from growthlab.bundle.manifest import Manifest
 from growthlab.cli.main import main
 from growthlab.config.compose import Command
 from growthlab.tracking.run_links import look_lines
-from growthlab.workbench.growth import Growth
-from growthlab.workbench.growth_steps import (
+from growthlab.workbench.grow_call import GrowCall
+from growthlab.workbench.grow_steps import (
     Step,
     campaign_steps,
     challenger_folder,
@@ -29,31 +29,31 @@ def run(command: Command) -> int:
     """Run the steps that are not done yet; one that fails ends the call with its exit status."""
     campaign_steps(command, [])  # raises before any work
     steps = model_steps(command)
-    growth = Growth.begin(command)
+    call = GrowCall.begin(command)
     bundles: list[Path] = []
     try:
         for task in command.config.models:
-            _do(growth, *(step for step in steps if step.task == task))
+            _do(call, *(step for step in steps if step.task == task))
             manifest = Manifest.read(challenger_folder(command, task))
-            _do(growth, promotion_step(command, task, str(manifest.run_id)))
-            of_champion = champion_steps(command, growth.store, task)
-            _do(growth, *of_champion)
+            _do(call, promotion_step(command, task, str(manifest.run_id)))
+            of_champion = champion_steps(command, call.store, task)
+            _do(call, *of_champion)
             bundles += [champion_folder(command, task)] if of_champion else []
-        _do(growth, *campaign_steps(command, bundles))
+        _do(call, *campaign_steps(command, bundles))
     except StepFailedError as failure:
         (status,) = failure.args
-        growth.stop(status)
+        call.stop(status)
         return int(status)
-    page = growth.end(bundles)
-    look = look_lines(growth.store, growth.lineage.experiment, growth.progress.run_id)
+    page = call.end(bundles)
+    look = look_lines(call.store, call.lineage.experiment, call.progress.run_id)
     print("\n".join([f"\npage: {page}", *look]))
     return 0
 
 
-def _do(growth: Growth, *steps: Step) -> None:
+def _do(call: GrowCall, *steps: Step) -> None:
     """Run the steps that are not done yet."""
     for step in steps:
-        if growth.progress.skips(step):
+        if call.progress.skips(step):
             print(f"{step.name}: done by an earlier call")
             continue
         print(f"\ngrowthlab {' '.join(step.words)}", flush=True)
@@ -61,4 +61,4 @@ def _do(growth: Growth, *steps: Step) -> None:
         status = main(step.words)
         if status not in step.passes:
             raise StepFailedError(status)
-        growth.progress.add(step, status, time.monotonic() - started)
+        call.progress.add(step, status, time.monotonic() - started)

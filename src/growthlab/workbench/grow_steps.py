@@ -58,7 +58,7 @@ class DoneStep(NamedTuple):
 
 
 @dataclass
-class GrowthProgress:
+class GrowProgress:
     """The finished steps of a call, in a file: a call with the same steps goes on after them.
 
     `key` stands for the content of the data and the version of the code.

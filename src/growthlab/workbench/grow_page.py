@@ -21,7 +21,7 @@ from growthlab.pages.page import (
     render_page,
 )
 from growthlab.pages.text_table import metric_label
-from growthlab.workbench.growth_steps import DoneStep
+from growthlab.workbench.grow_steps import DoneStep
 
 
 class Champion(NamedTuple):
@@ -31,7 +31,7 @@ class Champion(NamedTuple):
     objective: str
 
 
-def growth_page(
+def grow_page(
     data: str,
     champions: Mapping[str, Champion],
     plan: pd.DataFrame,

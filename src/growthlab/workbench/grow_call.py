@@ -21,8 +21,8 @@ from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.run_clock import end_run, new_run
 from growthlab.tracking.run_files import artifact_folder, log_metrics, log_params
 from growthlab.tracking.store import Store
-from growthlab.workbench.growth_page import Champion, growth_page
-from growthlab.workbench.growth_steps import GrowthProgress, progress_key, settings_logged
+from growthlab.workbench.grow_page import Champion, grow_page
+from growthlab.workbench.grow_steps import GrowProgress, progress_key, settings_logged
 from growthlab.workbench.logged_config import plain_config
 from growthlab.workbench.review_inputs import save_page
 from growthlab.workbench.set_up import cache_folder, event_source, prepared_data, tracking_store
@@ -31,13 +31,13 @@ INTERRUPTED = 130  # exit status
 
 
 @dataclass
-class Growth:
+class GrowCall:
     """A call that began, or goes on."""
 
     command: Command
     store: Store
     lineage: Lineage
-    progress: GrowthProgress
+    progress: GrowProgress
 
     @classmethod
     def begin(cls, command: Command) -> Self:
@@ -54,14 +54,14 @@ class Growth:
         lineage = Lineage.of_data(log, source, data=name, task="grow")
         path = cache_folder(config) / "grow" / f"{name}.json"
         key = progress_key(log.digest)
-        progress = GrowthProgress.open(path, key)
+        progress = GrowProgress.open(path, key)
         if progress is None:
             experiment = store.experiment(lineage.experiment)
             tags = {**lineage.tags(), "kind": "grow"}
             run_id = new_run(store.client, experiment, f"from log to campaign: {name}", tags)
             log_params(store.client, run_id, settings_logged(plain_config(command)))
             store.client.log_inputs(run_id, datasets=[lineage.dataset()])
-            progress = GrowthProgress(path, key, run_id)
+            progress = GrowProgress(path, key, run_id)
             progress.save()
         else:
             store.client.update_run(progress.run_id, status="RUNNING")
@@ -86,7 +86,7 @@ class Growth:
         pages = {("comparison", t): folder / f"comparison-{t}.html" for t in config.models}
         pages["plan", str(config.campaign)] = plan_folder / PAGE
         links = [Badge(*name, os.path.relpath(path, folder)) for name, path in pages.items()]
-        page = growth_page(data, champions, plan, self.progress.done, links)
+        page = grow_page(data, champions, plan, self.progress.done, links)
         path = save_page(page, str(output), data, "grow")
         client, run_id = self.store.client, self.progress.run_id
         with artifact_folder(client, run_id) as logged:
