@@ -18,9 +18,9 @@ HALF = DAYS // 2
 
 
 def random_messages(market: Market, chance: float, hours: list[int]) -> pd.DataFrame:
-    """The plan of a month: in each half a message with a chance, all about it at random.
+    """The plan of a month: in each half a message with a chance, its offer, channel and moment at random.
 
-    Nothing but consent decides who may get it; so does it in a real shop, which knows no more.
+    Whoever consents to a channel may get one, also customers who have left, as a shop does not know of that.
     """
     random = random_stream(market.settings.seed, "random messages", market.state.month)
     reach = market.reachable
@@ -44,10 +44,10 @@ def random_messages(market: Market, chance: float, hours: list[int]) -> pd.DataF
 
 @dataclass(frozen=True)
 class MessageMonth:
-    """A month as an experiment: who could get a message of its first half, who got one, what all brought."""
+    """A month as an experiment, customers in the order of `Market.user_ids`."""
 
-    reachable: np.ndarray  # (n,) bool, customers in the order of `Market.user_ids`
-    treated: np.ndarray  # (n,) bool
+    reachable: np.ndarray  # (n,) bool: consented to a channel at its first moment
+    treated: np.ndarray  # (n,) bool: got a message in its first half
     profit: np.ndarray  # (n,)
 
 
