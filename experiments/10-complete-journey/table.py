@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -92,7 +93,7 @@ def differences(results: pd.DataFrame) -> Iterator[list[str]]:
             yield [protocol.removeprefix("campaign "), words, *cells]
 
 
-def balance(results: pd.DataFrame, plan: dict) -> Iterator[list[str]]:
+def balance(results: pd.DataFrame, plan: dict[str, Any]) -> Iterator[list[str]]:
     """Means of some columns at the last start, and their standardised differences at every start."""
     protocols = campaigns(results)
     last = protocols[-1]
