@@ -117,6 +117,24 @@ def test_a_covariate_that_differs_already_is_reported(customers: Customers) -> N
     assert any("differed from the control before" in text for _, text in alerts(analysis))
 
 
+def test_arms_that_differed_before_have_no_verdict(customers: Customers) -> None:
+    """As where customers were chosen for the arm, whatever they spend later."""
+    frame = customers(lift=0.4).assign(
+        spent_before=lambda t: t["spent_before"] + 3 * (t["arm"] == "new")
+    )
+    analysis = analysed(frame, covariates={"spend": "spent_before"})
+    assert analysis.arms[0].primary.p < 0.001
+    assert verdict(analysis).startswith("No verdict on new: ")
+    assert "raised" not in verdict(analysis)
+    assert not analysis.has_verdict
+
+
+def test_a_table_without_anything_known_before_says_so(customers: Customers) -> None:
+    assert "That chance drew the arms" in not_to_conclude(analysed(customers()))
+    checked = analysed(customers(), covariates={"spend": "spent_before"})
+    assert "That chance drew the arms" not in not_to_conclude(checked)
+
+
 def test_a_covariate_that_says_nothing_is_reported(customers: Customers) -> None:
     frame = customers().assign(noise=lambda t: np.random.default_rng(5).normal(size=len(t)))
     (adjustment,) = analysed(frame, covariates={"spend": "noise"}).arms[0].adjustments

@@ -57,6 +57,11 @@ class ArmAnalysis:
     roi: IncrementalRoi | None
 
     @property
+    def was_alike(self) -> bool:
+        """Whether its customers were like the control's before, as far as anything is known of that."""
+        return self.balance is None or not self.balance.is_broken
+
+    @property
     def effects(self) -> list[Effect]:
         """Every effect of the arm."""
         return [
@@ -82,6 +87,11 @@ class AbAnalysis:
     facts: Sequence[str] = field(default_factory=tuple)
     knows_days: bool = False
     served: Mapping[str, Sequence[str]] = field(default_factory=dict)  # see `ExperimentData`
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether something may be said of every arm."""
+        return bool(self.arms) and all(arm.was_alike for arm in self.arms)
 
     @property
     def effects(self) -> list[Effect]:

@@ -49,7 +49,7 @@ STANDINGS = {"held": "held", "open": "not shown", "broken": "broken"}
 def ab_html(analysis: AbAnalysis) -> str:
     """The page as one HTML document."""
     opening = AlertBlock(
-        [("fine" if analysis.arms else "grave", verdict(analysis)), *alerts(analysis)]
+        [("fine" if analysis.has_verdict else "grave", verdict(analysis)), *alerts(analysis)]
     )
     chapters = [Chapter("Verdict", [opening], notes=list(analysis.facts))]
     if analysis.arms:

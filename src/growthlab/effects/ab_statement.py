@@ -12,7 +12,6 @@ from growthlab.evaluation.randomisation import STOP_BELOW
 from growthlab.pages.page import AlertLevel
 from growthlab.pages.text_table import format_number, format_p_value
 
-UNBALANCED_BELOW = 0.001
 SMALL_SHARE = 0.001  # percent with fewer digits would show 0
 
 
@@ -30,6 +29,11 @@ def verdict(analysis: AbAnalysis) -> str:
 
 def _verdict_of(arm: ArmAnalysis, analysis: AbAnalysis) -> str:
     effect, alpha = arm.primary, analysis.settings.alpha
+    if not arm.was_alike:
+        return (
+            f"No verdict on {arm.arm}: its customers differed from the control before the exposure, "
+            "more than chance allows, so no difference after it may be called an effect."
+        )
     if not effect.p_to_judge < alpha:
         smallest = ""
         if arm.power is not None:
@@ -56,7 +60,7 @@ def alerts(analysis: AbAnalysis) -> list[tuple[AlertLevel, str]]:
     if analysis.ratio.is_broken:
         found.append(("grave", f"sample ratio: p {analysis.ratio.p:.2g} is below {STOP_BELOW:g}"))
     for arm, balanced in analysis.balances.items():
-        if balanced.p < UNBALANCED_BELOW:
+        if balanced.is_broken:
             far = ", ".join(balanced.far_apart) or "no single column by much"
             found.append(
                 (
@@ -68,7 +72,8 @@ def alerts(analysis: AbAnalysis) -> list[tuple[AlertLevel, str]]:
     for each in analysis.arms:
         found += _alerts_of(each, analysis.settings.alpha)
     found.sort(key=lambda alert: alert[0] != "grave")
-    return found or [("fine", "Sizes of arms, balance and guardrails raise no alarm.")]
+    checked = "Sizes of arms, balance" if analysis.balances else "Sizes of arms"
+    return found or [("fine", f"{checked} and guardrails raise no alarm.")]
 
 
 def _alerts_of(arm: ArmAnalysis, alpha: float) -> Iterator[tuple[AlertLevel, str]]:
@@ -121,6 +126,11 @@ def not_to_conclude(analysis: AbAnalysis) -> dict[str, str]:
         "Interference": "Customers who share stock, budgets or recommendations change each "
         "other's outcomes; the comparison takes them to be independent.",
     }
+    if not analysis.balances:
+        said["That chance drew the arms"] = (
+            "The sizes of the arms were checked, and nothing that was known of customers before: none "
+            "was named (covariates, features, segments, window.before)."
+        )
     unshown = [
         f"{e.outcome} ({arm.arm})"
         for arm in analysis.arms

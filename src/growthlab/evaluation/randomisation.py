@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-STOP_BELOW = 0.001  # p of the sample ratio: the split is broken, and so is every comparison
+STOP_BELOW = 0.001  # p of the sample ratio or the balance: chance did not draw the arms as intended
 FAR_APART = 0.1  # standardised difference of means (Austin, Statistics in Medicine, 2009)
 COLUMNS = ("column", "control", "arm", "difference")
 MOST_LEVELS = 20  # of a column of words; the other levels are one
@@ -54,6 +54,11 @@ class Balance:
 
     columns: pd.DataFrame
     p: float
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the arms differ by so much that chance did not draw them."""
+        return self.p < STOP_BELOW
 
     @property
     def far_apart(self) -> list[str]:

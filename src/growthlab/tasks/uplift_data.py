@@ -155,7 +155,7 @@ def _checked_balance(fold: TableFold, arm: str) -> pd.DataFrame:
     found = balance(features, treated)
     propensity = np.concatenate([_treatment(t, arm)[1] for t in parts])
     same_for_all = np.ptp(propensity) < 1e-9
-    if same_for_all and found.p < STOP_BELOW:
+    if same_for_all and found.is_broken:
         worst = found.columns.iloc[0]
         raise DataError(
             f"{fold.past.file}: customers of {arm} and of the control differed before already (p "
