@@ -1,6 +1,6 @@
 """Runs every policy of plan.yaml in every market, month by month, and keeps results.csv.
 
-    nice -n 19 python experiments/09-closed-loop/run.py [--only SEED ...]
+    nice -n 19 python experiments/09-closed-loop/run.py [--only NAME ...]
 
 A seed and policy that stands in results.csv is not run again. Values are those of a month (``month 3``) or of
 all of them (``all months``); bounds are those of the statement that the platform makes.
@@ -236,10 +236,11 @@ def main() -> None:
     plan = yaml.safe_load((STUDY / "plan.yaml").read_text())
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--only", nargs="+", metavar="SEED", help="some of the markets of plan.yaml"
+        "--only", nargs="+", metavar="NAME", help="some of the markets of plan.yaml"
     )
-    only = " ".join(parser.parse_args().only or map(str, plan["seeds"])).split()
-    for seed, names in left(plan, [seed for seed in plan["seeds"] if str(seed) in only]):
+    seeds = [int(row["name"]) for row in plan["parts"]["markets"]["rows"]]
+    only = " ".join(parser.parse_args().only or map(str, seeds)).split()
+    for seed, names in left(plan, [seed for seed in seeds if str(seed) in only]):
         start = Market.start(MarketSettings(seed=seed, **plan["market"]))
         scores = Scores.of(start)
         for name in names:

@@ -209,7 +209,7 @@ def table(rows: Iterator[list[str]], left: int = 1) -> Table:
 def main() -> None:
     """Write the tables and the figure."""
     results = whole(pd.read_csv(STUDY / "results.csv"))
-    planned = yaml.safe_load((STUDY / "plan.yaml").read_text())["seeds"]
+    planned = yaml.safe_load((STUDY / "plan.yaml").read_text())["parts"]["markets"]["rows"]
     tables = {
         "profits": table(profits(results)),
         "statements": table(statements(results), left=2),

@@ -36,7 +36,7 @@ PHASES = {  # place in the code -> phase; what a place calls counts for the phas
     "growthlab.workbench.workbench:Workbench.leakage": "leakage report",
     "growthlab.tasks.top_n:TopN.fit": "fit",
     "growthlab.tasks.top_n:TopN.evaluate": "score and metrics",
-    "growthlab.tasks.fold_evaluation:_scorer_of": "export",
+    "growthlab.tasks.fold_evaluation:scorer_of": "export",
     "growthlab.export.write_bundle:write_bundle": "bundle",
     "growthlab.evaluation.figures:outcome_figures": "plots",
     "growthlab.tracking.comparison_run:log_figures": "plots",

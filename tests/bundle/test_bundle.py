@@ -190,7 +190,7 @@ def test_a_truncated_file_is_refused_without_checksums_too(folder: Path) -> None
         ({"answer": LISTS | {"summary": 3}}, "answer is {'kind': 'list'"),
         (
             {"answer": LISTS | {"kind": "map"}},
-            "'map' is no kind of answer: possible: amount, effect",
+            "'map' is no kind of answer: possible: amount, arm, effect",
         ),
         ({"answer": LISTS | {"endpoint": "a/b"}}, "answer.endpoint must be a name .* got 'a/b'"),
         ({"answer": LISTS | {"field": "x"}}, "answer.field must be empty for lists of items"),

@@ -62,7 +62,10 @@ def _train_and_export(shop: Workspace, *data: str) -> str:
     """What a run and a bundle of addressed data say."""
     said = ""
     settings = ("data.event_type=purchase", *data)
-    for words in (("compare", "models=[popularity,random]", *FEW), ("export", "task=top_n")):
+    for words in (
+        ("compare", "models=[popularity,random]", *FEW),
+        ("export", "task=top_n", "overwrite=true"),
+    ):
         done = shop.growthlab(words[0], "data=tabular_file", *settings, *words[1:])
         assert done.status == 0, done.err
         said += done.out + done.err

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from tests.cli.conftest import SHOP, Workspace
-from tests.patience import wait_until
 
 from growthlab.workbench.grow_steps import GrowProgress, Step
 
@@ -35,19 +36,32 @@ def progress_file(shop: Workspace) -> Path:
 def done_steps(shop: Workspace) -> list[str]:
     """The commands that are done, as far as the call has written down."""
     path = progress_file(shop)
-    return (
-        [words[0] for _, words, *_ in json.loads(path.read_text())["done"]] if path.exists() else []
-    )
+    done = json.loads(path.read_text())["done"] if path.exists() else []
+    return [name.split()[0] for name, *_ in done]
+
+
+KILLED_AFTER_EXPORT = """
+import os, signal, sys
+from growthlab.cli.main import main
+from growthlab.workbench.grow_steps import GrowProgress
+add = GrowProgress.add
+def add_and_die(self, step, *result):
+    add(self, step, *result)
+    if step.words[0] == "export":
+        os.kill(os.getpid(), signal.SIGKILL)
+GrowProgress.add = add_and_die
+main(sys.argv[1:])
+"""
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace in which a call was killed once its comparison and its bundle were done."""
     shop = Workspace(tmp_path_factory.mktemp("grow"))
-    process = shop.process("grow", *CALL)
-    wait_until(lambda: "export" in done_steps(shop) or process.poll() is not None)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    command = [sys.executable, "-c", KILLED_AFTER_EXPORT, "grow", *CALL]
+    done = subprocess.run(command, cwd=shop.folder, text=True, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done_steps(shop) == ["compare", "export"]
     return shop
 
 

@@ -20,7 +20,7 @@ WORDS = [
     ("train modle=x", "unknown setting modle: did you mean model?"),
     ("train task=chrun", "task=chrun: did you mean churn?"),
     ("train model=item_knn", "model=item_knn: did you mean recommend/item_knn?"),
-    ("train model=", "model=: possible: churn/bg_nbd, churn/gru_hazard, "),
+    ("train model=", "model=: possible: best_arm/dr_learner, "),
     ("train split=globaltime", "split=globaltime: did you mean global_time?"),
     ("prepare data=online_retial", "data=online_retial: did you mean online_retail?"),
     ("prepare data=x", "data=x: possible: amazon_2014_beauty, "),
@@ -130,7 +130,7 @@ WORDS = [
     ("train task.memory_mb=0", "task.memory_mb must be positive, got 0"),
     ("train model=recommend/gru4rec model.loss=null", "model.loss must be a loss, got None: loss@"),
     ("train experiment=autumn", "experiment=autumn: possible: demo"),
-    ("train model=null", "model=null: possible: churn/bg_nbd, churn/gru_hazard, "),
+    ("train model=null", "model=null: possible: best_arm/dr_learner, "),
     (
         "train model=recommend/sasrec content@model.content=null",
         "content@model.content=null: possible: sentences, tf_idf, tf_idf_svd; ~content@model.content",

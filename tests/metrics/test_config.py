@@ -6,11 +6,15 @@ import pytest
 import yaml
 
 from growthlab.evaluation.leaderboard_columns import build_metrics
+from growthlab.metrics.best_arm.base import OfArms, PerCustomer
 from growthlab.metrics.ranking.base import Overall, PerUser, Pooled
 from growthlab.tasks.objective import value_names
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "conf" / "metrics").glob("*/*.yaml"))
+
+
+CONTRACTS = {"ranking": (PerUser, Pooled, Overall), "best_arm": (PerCustomer, OfArms)}
 
 
 def built(path: Path):
@@ -25,8 +29,8 @@ def test_the_yaml_builds_its_metric(path):
     assert f"growthlab.metrics.{path.parent.name}.{path.stem}." in path.read_text()
     metric, _ = built(path)
     assert isinstance(metric.larger_is_better, bool)
-    if path.parent.name == "ranking":
-        assert isinstance(metric, (PerUser, Pooled, Overall))
+    if path.parent.name in CONTRACTS:
+        assert isinstance(metric, CONTRACTS[path.parent.name])
     else:
         assert callable(metric)
         assert metric.name

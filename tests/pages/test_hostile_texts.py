@@ -89,6 +89,8 @@ from growthlab.review.review_contents import (
     WrongPrediction,
 )
 from growthlab.review.review_page import review_html
+from growthlab.workbench.grow_page import Champion, grow_page
+from growthlab.workbench.grow_steps import DoneStep
 
 SOURCE = Path(growthlab.__file__).parent
 HOSTILE = [
@@ -203,6 +205,17 @@ def comparison(text: str) -> Comparison:
     )  # fmt: skip
 
 
+def campaign_page(text: str) -> str:
+    """The page of growthlab grow with the text as the name of data, task, model, objective and step."""
+    manifest = replace(manifest_of(text), model=text, metrics={text: {"value": 0.5}})
+    plan = pd.DataFrame(
+        {"customer": ["c"], "offer": ["o"], "claim": [text], "value": [1.0], "cost": [1.0]}
+    )
+    steps = [DoneStep(text, "d", text, 1.0)]
+    links = [Badge(text, text, "plan.html")]
+    return grow_page(text, {text: Champion(manifest, text)}, plan, steps, links)
+
+
 def review_page(text: str) -> str:
     """The page of `comparison` with the text wherever data, models, settings and the store can put it."""
     listed = [ListedItem(text, is_hit=True), ListedItem(text, is_hit=False)]
@@ -305,8 +318,13 @@ PAGES: dict[str, Callable[[str], str]] = {
     "insight/report/report_page.py": report_page,
     "monitoring/monitoring_page.py": monitoring_page,
     "review/review_page.py": review_page,
+    "workbench/grow_page.py": campaign_page,
 }
-FEWER_PLACES = {"campaign/plan_page.py": 6, "effects/ope_report.py": 2}  # that hold the text
+FEWER_PLACES = {
+    "campaign/plan_page.py": 6,
+    "effects/ope_report.py": 2,
+    "workbench/grow_page.py": 5,
+}  # that hold the text
 
 
 def test_every_page_is_tried() -> None:

@@ -56,7 +56,7 @@ def _do(call: GrowCall, *steps: Step) -> None:
         if call.progress.skips(step):
             print(f"{step.name}: done by an earlier call")
             continue
-        print(f"\ngrowthlab {' '.join(step.words)}", flush=True)
+        print(f"\n{step.name}", flush=True)
         started = time.monotonic()
         status = main(step.words)
         if status not in step.passes:

@@ -13,6 +13,7 @@ from typing import Any
 
 from growthlab.cli.commands import commands, help_of, overview, split_command
 from growthlab.cli.terminal_output import visible_output
+from growthlab.core.credentials import without_passwords
 from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
 from growthlab.core.owned_folder import scratch_folder
@@ -117,7 +118,8 @@ def _run(name: str, words: list[str]) -> int:
         print(help_of(name))
         return 0
     prepare_process(_log_level(words))
-    log.info("growthlab %s", " ".join([name, *words]))  # before what takes seconds to import
+    begun = without_passwords(" ".join([name, *words]))
+    log.info("growthlab %s", begun)  # before what takes seconds to import
     try:
         from growthlab.config.compose import compose, sweep
         from growthlab.config.typed_words import all_gathered, gathered
@@ -169,7 +171,7 @@ def _without_laboratory(name: str, words: list[str], missing: ModuleNotFoundErro
 
 def _run_point(module: ModuleType, command: Any) -> int:
     """One point of a grid: a mistake in it does not stop the others."""
-    print(f"growthlab {command.name} {' '.join(command.words)}", file=sys.stderr)
+    print(f"growthlab {command.name} {without_passwords(' '.join(command.words))}", file=sys.stderr)
     try:
         return int(module.run(command))
     except GrowthlabError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from growthlab.core.credentials import without_passwords
 from growthlab.core.errors import ConfigError, one_line
 from growthlab.core.file_lock import file_lock
 from growthlab.core.interrupts import raise_if_interrupted
@@ -45,7 +45,7 @@ class StudyStore:
         """The URL without its password, or the path of the journal."""
         if self.url is None:
             return str(self.journal)
-        return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.url)
+        return without_passwords(self.url)
 
     @cached_property
     def storage(self) -> BaseStorage:

@@ -47,12 +47,17 @@ class Step:
         """The command and its task."""
         return f"{self.words[0]} {self.task}".strip()
 
+    @property
+    def digest(self) -> str:
+        """A name for its words, which may hold a password."""
+        return hashlib.sha256(json.dumps(self.words).encode()).hexdigest()[:16]
+
 
 class DoneStep(NamedTuple):
-    """A step that is done: its name and words, what came of it, and its seconds."""
+    """A step that is done: its name, the digest of its words, what came of it, and its seconds."""
 
     name: str
-    words: Sequence[str]
+    digest: str
     result: str
     seconds: float
 
@@ -77,7 +82,7 @@ class GrowProgress:
             kept = json.loads(path.read_text(encoding="utf-8"))
             if kept["key"] != key:
                 return None
-            done = [DoneStep(str(n), w, str(r), float(t)) for n, w, r, t in kept["done"]]
+            done = [DoneStep(str(n), str(d), str(r), float(t)) for n, d, r, t in kept["done"]]
             return cls(path, key, str(kept["run_id"]), done)
         except FileNotFoundError:
             return None
@@ -87,7 +92,7 @@ class GrowProgress:
 
     def skips(self, step: Step) -> bool:
         """Whether the next step is done with the same words; if not, those after it are not, either."""
-        if self._place < len(self.done) and tuple(self.done[self._place].words) == step.words:
+        if self._place < len(self.done) and self.done[self._place].digest == step.digest:
             self._place += 1
             return True
         del self.done[self._place :]
@@ -95,7 +100,7 @@ class GrowProgress:
 
     def add(self, step: Step, status: int, seconds: float) -> None:
         """Write down that the next step is done."""
-        self.done.append(DoneStep(step.name, step.words, step.passes[status], round(seconds, 1)))
+        self.done.append(DoneStep(step.name, step.digest, step.passes[status], round(seconds, 1)))
         self._place = len(self.done)
         self.save()
 

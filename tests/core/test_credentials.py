@@ -1,0 +1,30 @@
+"""Passwords in words of the command line are not repeated."""
+
+from __future__ import annotations
+
+import pytest
+
+from growthlab.core.credentials import without_passwords
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "tracking.uri=http://me:hush@host:5000",
+        "storage=postgresql+psycopg://me:hu:sh@127.0.0.1:5432/db",
+        "data.path=postgresql://localhost/shop?user=me&password=hush#orders",
+        "a=https://host/x?api_key=hush&k=3 b=s3://id:hush@bucket",
+    ],
+)
+def test_no_password_of_an_address_stays(word: str) -> None:
+    shown = without_passwords(word)
+    assert "hush" not in shown
+    assert "hu:sh" not in shown
+    assert "***" in shown
+
+
+def test_everything_else_stays() -> None:
+    words = (
+        "compare models=[a,b] data.path=C:/x.csv tracking.uri=http://host:5000 key=a@b +x.y={a: 1}"
+    )
+    assert without_passwords(words) == words
