@@ -185,10 +185,9 @@ def test_what_needs_the_laboratory_says_so_in_a_line(small: Path) -> None:
     assert mistake.startswith("growthlab: recommend needs the laboratory (")
     assert mistake.endswith("pip install 'growthlab[lab]'")
     mistyped = run(small, code, "serve", "bundel=b")
-    assert (mistyped.returncode, mistyped.stderr) == (
-        2,
-        "growthlab: unknown setting bundel: did you mean bundle?\n",
-    )
+    assert mistyped.returncode == 2
+    _, mistake = mistyped.stderr.splitlines()
+    assert mistake == "growthlab: unknown setting bundel: did you mean bundle?"
 
 
 def posted(url: str, body: bytes, process: Any) -> bytes:
