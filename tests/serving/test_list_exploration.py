@@ -96,13 +96,14 @@ def test_propensities_are_logged_and_tell_what_a_bundle_would_have_earned(
     chances = [p for line in lines for p in line.get("propensities") or []]
     assert set(chances) <= {0.3, 0.7, 1.0}
     swapped = [p for p in chances if p < 1]
-    assert sum(p == 0.3 for p in swapped) / len(swapped) == pytest.approx(0.3, abs=0.1)
+    assert sum(p == 0.3 for p in swapped) / len(swapped) == pytest.approx(0.3, abs=0.12)
     words = ["ope", f"log={path}", f"policy={shop}", "name=shop"]
     assert main(words) == 0
     content = json.loads((tmp_path / "reports/shop/ope.json").read_text())
     assert content["assumption"] == "independent"
-    assert content["weights"]["mean"] == pytest.approx(1, abs=0.15)
-    assert content["estimates"]["SNIPS"]["value"] == pytest.approx(0.5, abs=0.1)
+    # the draws are not seeded: five and four standard deviations of 450 of them
+    assert content["weights"]["mean"] == pytest.approx(1, abs=0.35)
+    assert content["estimates"]["SNIPS"]["value"] == pytest.approx(0.5, abs=0.2)
     for wrong, line in (
         (["log_event=buy"], "log_event must be one of"),
         (["actions.path=a.csv"], "give the log as a table"),
