@@ -91,7 +91,10 @@ def test_the_table_of_predictions_holds_what_metrics_need() -> None:
     found = TASK.evaluate(model, DATA, metrics, seed=0, n_resamples=20)
     np.testing.assert_array_equal(label_of(found.tables["predictions"]), DATA.evaluated.truth)
     assert found.tables["experiment"]["arm"].tolist() == ["none", "mail", "post"]
-    assert found.tables["tenths"]["customers"].sum() == len(DATA.evaluated)
+    assert "tenths" not in found.tables, "numbers that are no effects are not set beside effects"
+    everybody = TASK.fit(Everybody(), DATA, FitOptions())
+    effects = TASK.evaluate(everybody, DATA, metrics, seed=0, n_resamples=20)
+    assert effects.tables["tenths"]["customers"].sum() == len(DATA.evaluated)
     bought = DATA.evaluated.outcome > 0
     treated = DATA.evaluated.treatment == 1
     assert TASK.n_deciding(found) == min((bought & treated).sum(), (bought & ~treated).sum())

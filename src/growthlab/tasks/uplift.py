@@ -133,7 +133,8 @@ class Uplift(ExperimentTask):
     ) -> ModelEvaluation:
         """Every metric of the predictions, see `Task.evaluate`.
 
-        What compares effects is NaN for a model whose numbers are none.
+        What compares effects is NaN for a model whose numbers are none, and its effects by tenth are
+        not shown.
         """
         started, customers = time.perf_counter(), data.evaluated
         prediction = model.predict(customers)
@@ -149,12 +150,9 @@ class Uplift(ExperimentTask):
         table = pd.DataFrame({"user_id": customers.user_ids, **parts, "prediction": prediction})
         if not intervals:
             return ModelEvaluation(values, table, pd.DataFrame(), {}, seconds, coverage=1.0)
-        tables = {
-            "predictions": table,
-            "tenths": effect_tenths(truth, prediction),
-            "experiment": data.arms,
-            "balance": data.balance,
-        }
+        tables = {"predictions": table, "experiment": data.arms, "balance": data.balance}
+        if model.predicts_effects:
+            tables["tenths"] = effect_tenths(truth, prediction)
         objective = [m for m in metrics.values() if m.name == self.objective]
         if objective:
             tables["importance"] = permutation_importance(model, customers, objective[0], seed=seed)
