@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from growthlab.serving.list_exploration import ListExploration
 from growthlab.serving.service_options import ServiceOptions
 
 LIST = Recommendation([RankedItem(c, 1.0 / n, n) for n, c in enumerate("abcde", 1)], "known")
+GOLDEN = (5**0.5 - 1) / 2  # its multiples are spread evenly between whole numbers
 CUSTOMER = RecommendRequest(user_id="anna")
 
 
@@ -79,6 +81,9 @@ def test_propensities_are_logged_and_tell_what_a_bundle_would_have_earned(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     path, shop = tmp_path / "requests.jsonl", bundles_folder / "top_n"
+    # evenly spread draws in place of those of random ids: the same shares in every run
+    draws = count()
+    monkeypatch.setattr(ListExploration, "_draw", lambda *_: next(draws) * GOLDEN % 1)
     client = served(shop, log=str(path), explore=0.3).client
     asked = [{"user_id": user, "k": 1} for user in ("anna", "bert", "carl") for _ in range(150)]
     answers = client.post("/batch", json={"recommend": asked[:100]}).json()["recommend"]
@@ -96,14 +101,13 @@ def test_propensities_are_logged_and_tell_what_a_bundle_would_have_earned(
     chances = [p for line in lines for p in line.get("propensities") or []]
     assert set(chances) <= {0.3, 0.7, 1.0}
     swapped = [p for p in chances if p < 1]
-    assert sum(p == 0.3 for p in swapped) / len(swapped) == pytest.approx(0.3, abs=0.12)
+    assert sum(p == 0.3 for p in swapped) / len(swapped) == pytest.approx(0.3, abs=0.1)
     words = ["ope", f"log={path}", f"policy={shop}", "name=shop"]
     assert main(words) == 0
     content = json.loads((tmp_path / "reports/shop/ope.json").read_text())
     assert content["assumption"] == "independent"
-    # the draws are not seeded: five and four standard deviations of 450 of them
-    assert content["weights"]["mean"] == pytest.approx(1, abs=0.35)
-    assert content["estimates"]["SNIPS"]["value"] == pytest.approx(0.5, abs=0.2)
+    assert content["weights"]["mean"] == pytest.approx(1, abs=0.15)
+    assert content["estimates"]["SNIPS"]["value"] == pytest.approx(0.5, abs=0.1)
     for wrong, line in (
         (["log_event=buy"], "log_event must be one of"),
         (["actions.path=a.csv"], "give the log as a table"),
