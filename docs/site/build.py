@@ -40,7 +40,15 @@ NAVIGATION = [
         ]
     },
     {"Use": ["own_data.md", "configuration.md", "python.md", "comparisons.md", "promotion.md"]},
-    {"Serve": ["serving.md", "operation.md", "privacy.md", "compatibility.md"]},
+    {
+        "Serve": [
+            "serving.md",
+            "operation.md",
+            "more_than_one_machine.md",
+            "privacy.md",
+            "compatibility.md",
+        ]
+    },
     {"Customers": ["insight.md", "tags.md", "campaign.md", "did_it_work.md", "strategy_paper.md"]},
     {
         "Reference": [
