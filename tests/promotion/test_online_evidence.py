@@ -57,6 +57,7 @@ def test_the_experiment_decides_in_place_of_evaluations() -> None:
         ({"guardrails": [{**HELD, "standing": "open"}]}, "open, +20.0% [+10.0%, +30.0%]"),
         ({"effect": None, "guardrails": [], "sample_ratio_p": 1e-6}, "sample ratio of the experiment"),
         ({"served": {"champion": ["old"], "challenger": ["new", "newer"]}}, "new, newer, required: new"),
+        ({"balance_p": 1e-5, "is_balanced": False}, "balance of the experiment p <0.001, required"),
         ({"served": {"challenger": ["new"]}}, "bundle of the champion in the log none"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,18 @@ def test_the_best_arm_comes_with_the_effects_of_all(ask: Callable[..., Any]) -> 
     unknown = ask("/best_arm", user_id="nobody")
     assert unknown["served"] == "population_fallback"
     assert set(unknown["effects"]) == {"coupon", "mail"}
+
+
+def test_the_log_names_the_arm_that_was_answered(
+    bundles: Path, served: Callable[..., Any], tmp_path: Path
+) -> None:
+    running = served(bundles, log=str(tmp_path / "requests.jsonl"))
+    assert running.client.post("/best_arm", json={"features": LOVES_COUPONS}).status_code == 200
+    assert running.client.post("/uplift", json={"features": LOVES_COUPONS}).status_code == 200
+    running.service.log.close()
+    best, single = (tmp_path / "requests.jsonl").read_text(encoding="utf-8").splitlines()[-2:]
+    assert json.loads(best)["arm"] == "coupon"
+    assert json.loads(single)["arm"] is None
 
 
 def test_an_arm_that_is_not_worth_its_cost_is_not_given(ask: Callable[..., Any]) -> None:

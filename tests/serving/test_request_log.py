@@ -21,7 +21,7 @@ from growthlab.serving.request_log import LogRecord, RequestLog
 
 FIELDS = {
     "time", "kind", "request_id", "model", "version", "task", "variant", "user", "served", "level",
-    "items", "scores", "before_rules", "value", "features", "asked", "n_history", "n_unknown_items",
+    "items", "scores", "before_rules", "value", "arm", "features", "asked", "n_history", "n_unknown_items",
     "personalised", "n_in_request", "latency_ms", "status", "assigned", "propensities",
 }  # fmt: skip
 

@@ -82,7 +82,11 @@ def ab_json(analysis: AbAnalysis) -> str:
         "intended_shares": analysis.shares,
         "sample_ratio": analysis.ratio._asdict(),
         "balance": {
-            arm: {"p": found.p, "columns": found.columns.to_dict("records")}
+            arm: {
+                "p": found.p,
+                "broken": found.is_broken,
+                "columns": found.columns.to_dict("records"),
+            }
             for arm, found in analysis.balances.items()
         },
         "arms": {arm.arm: _arm(arm) for arm in analysis.arms},

@@ -17,8 +17,10 @@ ONLINE = "experiment"  # the route
 class OnlineEvidence:
     """The experiment of a service that shared its traffic between champion and challenger.
 
-    `effect` is that on the outcome that was named first, None where the split was broken. `served` are
-    the versions of the bundles that answered, by arm; `expected` those of the two that are judged.
+    `effect` is that on the outcome that was named first, None where the split was broken. `balance_p`
+    tests that the customers of both arms were alike before it, None where the report compares nothing of
+    before. `served` are the versions of the bundles that answered, by arm; `expected` those of the two
+    that are judged.
     """
 
     run_id: str
@@ -27,6 +29,8 @@ class OnlineEvidence:
     alpha: float
     sequential_p: float | None
     sample_ratio_p: float
+    balance_p: float | None = None
+    is_balanced: bool = True
     effect: Mapping[str, Any] | None
     guardrails: Sequence[Mapping[str, Any]]
     served: Mapping[str, Sequence[str]]
@@ -50,6 +54,14 @@ class OnlineEvidence:
             "arms of the intended sizes",
             key=f"{ONLINE}.sample_ratio",
         )
+        if self.balance_p is not None:
+            yield Check(
+                "balance of the experiment",
+                self.is_balanced,
+                f"p {format_p_value(self.balance_p)}",
+                "customers who were alike in both arms before it",
+                key=f"{ONLINE}.balance",
+            )
         if self.effect is None:
             return
         yield self._gain(self.effect)

@@ -38,6 +38,7 @@ def read_experiment(run_id: str, judged: Mapping[str, ModelRun]) -> OnlineEviden
             "the request log of a service with both"
         )
     arm = report["arms"].get(CHALLENGER, {})
+    balance = report.get("balance", {}).get(CHALLENGER, {})
     always_valid = arm.get("always_valid")
     return OnlineEvidence(
         run_id=run.info.run_id,
@@ -46,6 +47,8 @@ def read_experiment(run_id: str, judged: Mapping[str, ModelRun]) -> OnlineEviden
         alpha=float(report["alpha"]),
         sequential_p=None if always_valid is None else float(always_valid["p"]),
         sample_ratio_p=float(report["sample_ratio"]["p"]),
+        balance_p=None if balance.get("p") is None else float(balance["p"]),
+        is_balanced=not balance.get("broken", False),
         effect=arm.get("primary"),
         guardrails=arm.get("guardrails", []),
         served=report["served"],

@@ -25,6 +25,7 @@ NO_ANSWER: Mapping[str, Any] = {  # the keys of a line in their order
     "scores": [],
     "before_rules": [],
     "value": None,
+    "arm": None,
     "n_unknown_items": 0,
     "latency_ms": None,
     "status": 500,
@@ -89,6 +90,7 @@ def log_record(
         }
     else:
         answered |= {"level": int(result.served == "population_fallback"), "value": result.value}
+        answered["arm"] = result.choice.arm if result.choice is not None else None
     return _record(
         pending, **{**answered, "served": result.served, "latency_ms": latency_ms, "status": 200}
     )
