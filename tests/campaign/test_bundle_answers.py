@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,15 +39,22 @@ ABOUT = Provenance(
 
 def number_bundle(folder: Path, about: Provenance, low: float, high: float) -> Path:
     """A rule that rises with the customer's number, from `low` to `high`."""
+    return rule_bundle(folder, about, number_rule(low, high), base=low)
+
+
+def number_rule(low: float, high: float) -> CurveRowScorer:
+    return CurveRowScorer(
+        "place", np.array([0.0, 399.0]), np.array([low, high], dtype=float), missing=low
+    )
+
+
+def rule_bundle(folder: Path, about: Provenance, rule: Any, base: float) -> Path:
     place = np.arange(len(CUSTOMERS), dtype=float)
     snapshots = np.full(len(place), np.datetime64("2026-11-20", "us"))
     customers = Examples(
         pd.DataFrame({"place": place}), np.array(CUSTOMERS), snapshots, horizon_days=28.0
     )
-    rule = CurveRowScorer(
-        "place", np.array([0.0, 399.0]), np.array([low, high], dtype=float), missing=low
-    )
-    write_estimator(folder, rule, about, customers=customers, base=low)
+    write_estimator(folder, rule, about, customers=customers, base=base)
     return folder
 
 

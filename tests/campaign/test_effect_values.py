@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.campaign.conftest import holdout_of, settings_with, written
-from tests.campaign.test_bundle_answers import ABOUT, FIRST, number_bundle
+from tests.campaign.test_bundle_answers import ABOUT, FIRST, number_bundle, number_rule, rule_bundle
 
 from growthlab.bundle.answer_kinds import TaskAnswer
 from growthlab.campaign.bundle_answers import BundleAnswers
@@ -20,6 +20,8 @@ from growthlab.campaign.offer_values import OfferValues
 from growthlab.campaign.options import Options
 from growthlab.campaign.planning import CampaignPlan
 from growthlab.core.errors import ConfigError, DataError
+from growthlab.scorers.arms_row_scorer import ArmsRowScorer
+from growthlab.tasks.best_arm import BestArm
 from growthlab.tasks.churn import Churn
 from growthlab.tasks.uplift import Uplift
 from growthlab.tasks.value import Value
@@ -36,6 +38,15 @@ def effect_bundle(
     return str(number_bundle(folder, about(answer, "uplift"), low, high))
 
 
+def arms_bundle(folder: Path, skill: str) -> str:
+    """Effects of a coupon and of mail that rise with the customer's number."""
+    answer = replace(BestArm.answer, outcome="chance", skill=skill)
+    rules = (number_rule(0.0, 0.2), number_rule(-0.1, 0.3))
+    cost, average = np.array([5.0, 0.0]), np.array([0.1, 0.05])
+    scorer = ArmsRowScorer(rules, ("coupon", "mail"), "none", cost, average, worth=40.0)
+    return str(rule_bundle(folder, about(answer, "best_arm"), scorer, base=0.0))
+
+
 def about(answer: TaskAnswer, task: str, horizon_days: float = 28.0) -> object:
     return replace(ABOUT, task=task, answer=answer, model="rule", horizon_days=horizon_days)
 
@@ -48,6 +59,8 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "effect": effect_bundle(folder / "effect", -0.1, 0.3),
         "no skill": effect_bundle(folder / "no_skill", -0.1, 0.3, skill="not shown"),
         "not tested": effect_bundle(folder / "not_tested", -0.1, 0.3, skill=""),
+        "arms": arms_bundle(folder / "arms", "shown"),
+        "arms without skill": arms_bundle(folder / "arms_without_skill", "not shown"),
         "money": effect_bundle(folder / "money", 0.0, 39.9, outcome="amount"),
         "stay": effect_bundle(folder / "stay", 0.0, 0.2),
         "probability": str(
@@ -88,6 +101,28 @@ def test_an_offer_is_worth_the_effect_of_its_arm_times_an_order(
     assert values.buys.reshape(400, 2, 2)[[0, -1], 0, 1] == pytest.approx([0.7, 0.5], abs=1e-5)
     (note,) = values.notes
     assert note == "no experiment says what these offers change, and they are not planned: news"
+
+
+def test_each_arm_of_a_bundle_of_several_has_its_effect_and_the_plan_its_own_costs(
+    bundles: dict[str, str], frames: Frames, folder: Path
+) -> None:
+    frames["offers"]["arm"] = ["coupon", "mail"]
+    frames["offers"]["order_value"] = ["10", "40"]
+    tables = CampaignTables.read(written(frames, folder))
+    answers = load(bundles, "arms", "probability")
+    values = effect_values(answers, tables, decision_features(tables, answers), NOTHING)
+    by_offer = values.value.reshape(400, 2, 2)[:, 0]
+    assert by_offer[0] == pytest.approx([0.0, -4.0], abs=1e-4)
+    assert by_offer[-1] == pytest.approx([2.0, 12.0], abs=1e-4)
+    assert values.models.count("best_arm/rule") == 1
+    without = load(bundles, "arms without skill", "probability")
+    values = effect_values(without, tables, decision_features(tables, without), NOTHING)
+    assert values.value.reshape(400, 2, 2)[:, 0] == pytest.approx(np.tile([1.0, 2.0], (400, 1)))
+
+
+def test_two_bundles_of_one_arm_are_refused(bundles: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="both say what mail changes"):
+        load(bundles, "effect", "arms")
 
 
 @pytest.mark.parametrize("name", ["no skill", "not tested"])

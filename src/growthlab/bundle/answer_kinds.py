@@ -61,9 +61,9 @@ class TaskAnswer:
     summary : what a request is answered with, in one sentence, for the documentation of the service
     intended_use, caveat : what the answer is for, and what it is not, for the model card
     arm : of effects: the arm of the experiment whose effect it is
-    outcome : of effects: whether a ``chance`` (of yes rather than no) or an ``amount`` is changed
-    skill : of effects: whether it is ``shown`` or ``not shown`` that their order of customers is more
-        than chance; empty: it was not tested
+    outcome : of effects and arms: whether a ``chance`` (of yes rather than no) or an ``amount`` is changed
+    skill : of effects and arms: whether it is ``shown`` or ``not shown`` that telling customers apart by
+        them brings more than chance would; empty: it was not tested
 
     Raises
     ------
@@ -102,15 +102,16 @@ class TaskAnswer:
         self._check_effect()
 
     def _check_effect(self) -> None:
-        """ConfigError where an answer of another kind has what only an effect has."""
-        of_effects = {
-            "arm": None,
-            "outcome": ("", CHANCE, MONEY),
-            "skill": ("", SHOWN, NOT_SHOWN),
-        }
-        for name, possible in of_effects.items():
+        """ConfigError where an answer of another kind has what only effects have."""
+        several = (AnswerKind.EFFECT, AnswerKind.ARM)
+        of_effects = (
+            ("arm", None, (AnswerKind.EFFECT,)),
+            ("outcome", ("", CHANCE, MONEY), several),
+            ("skill", ("", SHOWN, NOT_SHOWN), several),
+        )
+        for name, possible, kinds in of_effects:
             given = getattr(self, name)
-            if given and self.kind is not AnswerKind.EFFECT:
+            if given and self.kind not in kinds:
                 raise ConfigError(
                     f"answer.{name} must be empty for {self.kind.noun}, got {given!r}"
                 )

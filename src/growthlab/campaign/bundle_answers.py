@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from growthlab.bundle.answer_kinds import AnswerKind
-from growthlab.bundle.answers import Features, PredictRequest, Recommendation, RecommendRequest
+from growthlab.bundle.answers import (
+    Features,
+    Prediction,
+    PredictRequest,
+    Recommendation,
+    RecommendRequest,
+)
 from growthlab.bundle.bundle import Bundle
 from growthlab.campaign.offer_values import HEURISTIC, OfferValues
 from growthlab.core.errors import ConfigError
@@ -30,11 +37,31 @@ class CustomerNumbers(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ArmEffect:
+    """What one `arm` changes, by a bundle of this arm's effect or of several arms."""
+
+    bundle: Bundle
+    arm: str
+
+    @property
+    def average(self) -> float:
+        """The effect on a customer of whom nothing is known."""
+        return self._effect(self.bundle.predict([PredictRequest()])[0])
+
+    def numbers(self, customers: list[str], features: pd.DataFrame) -> CustomerNumbers:
+        """The effect on each customer."""
+        return _numbers_of(self.bundle, customers, features, self._effect)
+
+    def _effect(self, answer: Prediction) -> float:
+        return answer.value if answer.choice is None else answer.choice.effects[self.arm]
+
+
+@dataclass(frozen=True)
 class BundleAnswers:
-    """One bundle a kind of answer, and of effects one an arm; those that keep a past keep the same."""
+    """One bundle a kind of answer, and the effects of arms; bundles that keep a past keep the same."""
 
     bundles: Mapping[AnswerKind, Bundle]
-    effects: Mapping[str, Bundle] = field(default_factory=dict)
+    effects: Mapping[str, ArmEffect] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folders: Sequence[str]) -> BundleAnswers:
@@ -46,7 +73,7 @@ class BundleAnswers:
             No bundle, two bundles of a kind or of an arm, or an effect of an arm that is not named.
         """
         bundles: dict[AnswerKind, Bundle] = {}
-        effects: dict[str, Bundle] = {}
+        effects: dict[str, ArmEffect] = {}
         for folder in folders:
             _add(Bundle.load(folder), folder, bundles, effects)
         return cls(bundles, effects)
@@ -60,7 +87,7 @@ class BundleAnswers:
         of any age.
         """
         cutoffs: dict[str, datetime] = {}
-        for bundle in (*self.bundles.values(), *self.effects.values()):
+        for bundle in self._all:
             known_to = bundle.manifest.state_cutoff or bundle.manifest.cutoff
             if known_to is not None and not _reads_only(bundle, given):
                 folder = str(bundle.folder)
@@ -78,7 +105,13 @@ class BundleAnswers:
     @property
     def versions(self) -> str:
         """Model and version of each bundle."""
-        return "; ".join(map(version_of, (*self.bundles.values(), *self.effects.values())))
+        return "; ".join(map(version_of, self._all))
+
+    @property
+    def _all(self) -> list[Bundle]:
+        """Each bundle once, also where it says what several arms change."""
+        effects = {id(each.bundle): each.bundle for each in self.effects.values()}
+        return [*self.bundles.values(), *effects.values()]
 
     def values(
         self, customers: list[str], n_channels: int, n_offers: int, features: pd.DataFrame
@@ -129,10 +162,15 @@ class BundleAnswers:
         self, kind: AnswerKind, customers: list[str], features: pd.DataFrame
     ) -> CustomerNumbers:
         """The number of each customer by the bundle of a kind."""
-        return numbers_of(self.bundles[kind], customers, features)
+        return _numbers_of(self.bundles[kind], customers, features, attrgetter("value"))
 
 
-def numbers_of(bundle: Bundle, customers: list[str], features: pd.DataFrame) -> CustomerNumbers:
+def _numbers_of(
+    bundle: Bundle,
+    customers: list[str],
+    features: pd.DataFrame,
+    number: Callable[[Prediction], float],
+) -> CustomerNumbers:
     """The number of each customer, from `features` where these hold all that the bundle reads.
 
     Otherwise from what the bundle knows of the customer.
@@ -144,7 +182,7 @@ def numbers_of(bundle: Bundle, customers: list[str], features: pd.DataFrame) -> 
         rows = [None] * len(block) if given is None else given[start : start + AT_A_TIME]
         requests = [PredictRequest(user_id=c, features=f) for c, f in zip(block, rows, strict=True)]
         answers = bundle.predict(requests)
-        values[start : start + AT_A_TIME] = [answer.value for answer in answers]
+        values[start : start + AT_A_TIME] = [number(answer) for answer in answers]
         n_unknown += sum(answer.served == UNKNOWN_CUSTOMER for answer in answers)
     return CustomerNumbers(values, n_unknown)
 
@@ -156,24 +194,32 @@ def version_of(bundle: Bundle) -> str:
 
 
 def _add(
-    bundle: Bundle, folder: str, bundles: dict[AnswerKind, Bundle], effects: dict[str, Bundle]
+    bundle: Bundle, folder: str, bundles: dict[AnswerKind, Bundle], effects: dict[str, ArmEffect]
 ) -> None:
     kind = bundle.manifest.answer.kind
-    if kind is AnswerKind.EFFECT:
-        arm = bundle.manifest.answer.arm
-        if not arm:
-            raise ConfigError(f"bundles: {folder} does not say whose effect it is: export it again")
-        if arm in effects:
-            raise ConfigError(
-                f"bundles: {folder} and {effects[arm].folder} both say what {arm} changes"
-            )
-        effects[arm] = bundle
+    if kind in (AnswerKind.EFFECT, AnswerKind.ARM):
+        for arm in _arms(bundle, folder):
+            if arm in effects:
+                earlier = effects[arm].bundle.folder
+                raise ConfigError(f"bundles: {folder} and {earlier} both say what {arm} changes")
+            effects[arm] = ArmEffect(bundle, arm)
         return
     if kind in bundles:
         raise ConfigError(
             f"bundles: {folder} and {bundles[kind].folder} both answer with {kind.noun}"
         )
     bundles[kind] = bundle
+
+
+def _arms(bundle: Bundle, folder: str) -> list[str]:
+    """The arms whose effects a bundle knows."""
+    choice = bundle.predict([PredictRequest()])[0].choice
+    arms = [bundle.manifest.answer.arm] if choice is None else list(choice.effects)
+    if not all((*arms, bundle.manifest.answer.outcome)):
+        raise ConfigError(
+            f"bundles: {folder} does not say whose effect it is, or on what: export it again"
+        )
+    return arms
 
 
 def _reads_only(bundle: Bundle, given: Collection[str]) -> bool:

@@ -14,9 +14,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.bundle.answer_kinds import CHANCE, MONEY, SHOWN, AnswerKind
-from growthlab.bundle.answers import PredictRequest
-from growthlab.bundle.bundle import Bundle
-from growthlab.campaign.bundle_answers import BundleAnswers, numbers_of, version_of
+from growthlab.campaign.bundle_answers import ArmEffect, BundleAnswers, version_of
 from growthlab.campaign.campaign_tables import CampaignTables
 from growthlab.campaign.offer_values import INCREMENTAL, OfferValues
 from growthlab.core.errors import ConfigError, DataError, near_matches
@@ -43,10 +41,10 @@ class LaterValue:
             raise ConfigError(f"retention_weight must be from 0 to 1, got {self.weight:g}")
         if self.window_days is not None and not self.window_days > 0:
             raise ConfigError(f"window_days must be above 0, got {self.window_days:g}")
-        for arm, bundle in self.answers.effects.items():
-            if bundle.manifest.answer.outcome != CHANCE:
+        for arm, effect in self.answers.effects.items():
+            if effect.bundle.manifest.answer.outcome != CHANCE:
                 raise ConfigError(
-                    f"retention: {bundle.folder} says what {arm} changes in an amount, and not in the "
+                    f"retention: {effect.bundle.folder} says what {arm} changes in an amount, and not in the "
                     "chance to stay a customer"
                 )
         if self.answers.bundles:
@@ -80,7 +78,7 @@ def effect_values(
     buys = np.ones_like(value)
     for place, arm in arms.items():
         offer = tables.offers.iloc[place]
-        outcome = answers.effects[arm].manifest.answer.outcome
+        outcome = answers.effects[arm].bundle.manifest.answer.outcome
         worth = _order_value(str(offer["offer"]), float(offer["order_value"]), arm, outcome)
         value[:, place] = effects[arm] * worth + kept.get(arm, 0.0)
         raised = effects[arm] if outcome == CHANCE else 0.0
@@ -90,7 +88,7 @@ def effect_values(
         notes.append(
             f"no experiment says what these offers change, and they are not planned: {', '.join(without)}"
         )
-    models = "; ".join([answers.versions, *map(version_of, later.answers.effects.values())])
+    models = "; ".join(filter(None, (answers.versions, later.answers.versions)))
     everywhere, by_all = (np.tile(each, (1, len(tables.channels))) for each in (value, buys))
     return OfferValues(INCREMENTAL, everywhere, by_all, models, notes=tuple(notes))
 
@@ -113,18 +111,18 @@ def _arms(offers: pd.DataFrame, answers: BundleAnswers) -> dict[int, str]:
 
 
 def _effect(
-    bundle: Bundle, customers: list[str], features: pd.DataFrame, notes: list[str]
+    effect: ArmEffect, customers: list[str], features: pd.DataFrame, notes: list[str]
 ) -> np.ndarray:
     """The effect on each customer, or the average one for all where the order is not shown to be any."""
-    arm = bundle.manifest.answer.arm
+    bundle, arm = effect.bundle, effect.arm
     if bundle.manifest.answer.skill != SHOWN:
-        average = bundle.predict([PredictRequest()])[0].value
+        average = effect.average
         notes.append(
             f"{version_of(bundle)} is not shown to order customers better than chance: everybody gets the "
             f"average effect of {arm}, {average:.4g}"
         )
         return np.full(len(customers), average)
-    effects, n_unknown = numbers_of(bundle, customers, features)
+    effects, n_unknown = effect.numbers(customers, features)
     if n_unknown:
         notes.append(
             f"{n_unknown:,} of {len(customers):,} customers are unknown to {version_of(bundle)} and get the "
@@ -171,11 +169,11 @@ def _kept(
             notes.append(f"no experiment says whom {arm} keeps: nothing is added after its window")
             continue
         horizon = amounts.manifest.horizon_days
-        window = later.window_days or answers.effects[arm].manifest.horizon_days
+        window = later.window_days or answers.effects[arm].bundle.manifest.horizon_days
         if horizon is None or window is None:
             raise ConfigError(
-                f"window_days must be set: {answers.effects[arm].folder} does not say within how many days "
-                f"the effect of {arm} was measured"
+                f"window_days must be set: {answers.effects[arm].bundle.folder} does not say within how "
+                f"many days the effect of {arm} was measured"
                 if horizon
                 else f"retention: {amounts.folder} does not say over how many days its amount is"
             )

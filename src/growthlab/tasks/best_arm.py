@@ -17,13 +17,13 @@ from growthlab.data.labelled_table import LabelledTable
 from growthlab.evaluation.arm_values import evaluate_arms
 from growthlab.evaluation.choice import MIN_DECIDING, require_number
 from growthlab.evaluation.leaderboard_columns import MetricColumn
-from growthlab.evaluation.outcome import Estimate, ModelEvaluation, Outcome
+from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
 from growthlab.metrics.best_arm.base import JudgedArms
 from growthlab.metrics.predictions import PART
 from growthlab.models.best_arm.base import ArmModel
 from growthlab.split.fold import TableFold
-from growthlab.tasks.experiment_task import ExperimentTask, assignment_of
+from growthlab.tasks.experiment_task import ExperimentTask, assignment_of, outcome_of
 from growthlab.tasks.uplift_data import ArmsData, arms_data
 from growthlab.tasks.uplift_tables import arm_choices
 from growthlab.training.fit_options import FitOptions
@@ -58,6 +58,12 @@ class BestArm(ExperimentTask):
         ),
     )
     model_type: ClassVar[Any] = ArmModel
+    subject: ClassVar[str] = "its choice of actions"
+    with_skill: ClassVar[str] = "brings more than the same action for all"
+    without_skill: ClassVar[str] = (
+        "does not bring more than the same action for all, so give everybody the one that is best on "
+        "average, the answer to an unknown customer"
+    )
 
     worth: float = 1.0
     objective: str = "ope_value_net"
@@ -86,25 +92,11 @@ class BestArm(ExperimentTask):
             f"{table.label_column} at {self.worth:g} each, less its cost, by the experiment in {table.file}."
         )
         return replace(
-            self.answer, summary=f"{what[0].upper()}{what[1:]}", intended_use=f"Gives {what}"
+            self.answer,
+            summary=f"{what[0].upper()}{what[1:]}",
+            intended_use=f"Gives {what}",
+            outcome=outcome_of(table),
         )
-
-    def answer_as_evaluated(self, answer: TaskAnswer, values: Mapping[str, Estimate]) -> TaskAnswer:
-        """See `AnswersAsEvaluated.answer_as_evaluated`: whether choosing is more than chance."""
-        skill = values.get("skill")
-        if skill is None:
-            said = "Whether its choice of actions is more than chance was not tested (the metric skill)."
-        elif skill.value == 1:
-            said = (
-                "Its choice of actions brings more than the same action for all (the metric skill)."
-            )
-        else:
-            said = (
-                "NO SKILL IS SHOWN: its choice of actions does not bring more than the same action for all "
-                "(the metric skill), so give everybody the one that is best on average, the answer to an "
-                "unknown customer."
-            )
-        return replace(answer, caveat=f"{said} {answer.caveat}")
 
     def fit(self, model: Any, data: ArmsData, options: FitOptions) -> ArmModel:
         """Fit the model to the customers before the cutoff."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from growthlab.bundle.answer_kinds import CHANCE, MONEY, NOT_SHOWN, SHOWN, AnswerKind, TaskAnswer
+from growthlab.bundle.answer_kinds import AnswerKind, TaskAnswer
 from growthlab.core.claims import Claim
 from growthlab.core.errors import ConfigError
 from growthlab.data.labelled_table import LabelledTable
@@ -26,7 +26,7 @@ from growthlab.metrics.predictions import PART, BiasedByResampling, OfEffects
 from growthlab.models.uplift.base import EffectModel
 from growthlab.split.fold import TableFold
 from growthlab.tasks.customer_task import STRATUM_RESAMPLES, strata_table
-from growthlab.tasks.experiment_task import ExperimentTask, assignment_of
+from growthlab.tasks.experiment_task import ExperimentTask, assignment_of, outcome_of
 from growthlab.tasks.uplift_data import UpliftData, arm_of, uplift_data
 from growthlab.tasks.uplift_tables import effect_tenths, strata_of_levels
 from growthlab.training.fit_options import FitOptions
@@ -61,6 +61,12 @@ class Uplift(ExperimentTask):
         ),
     )
     model_type: ClassVar[Any] = EffectModel
+    subject: ClassVar[str] = "its order of customers"
+    with_skill: ClassVar[str] = "gains more than chance would, by both tests"
+    without_skill: ClassVar[str] = (
+        "is not better than chance by both tests, so use the average effect for all of them, the answer to "
+        "an unknown customer"
+    )
 
     arm: str | None = None
     objective: str = "rate_qini"
@@ -86,32 +92,13 @@ class Uplift(ExperimentTask):
             f"what {arm} changes in the {table.label_column} of a customer over {assignment.control}, "
             f"by the experiment in {table.file}."
         )
-        yes_or_no = bool(np.isin(table.label, (0, 1)).all())
         return replace(
             self.answer,
             summary=f"{what[0].upper()}{what[1:]}",
             intended_use=f"Gives {what}",
             arm=arm,
-            outcome=CHANCE if yes_or_no else MONEY,
+            outcome=outcome_of(table),
         )
-
-    def answer_as_evaluated(self, answer: TaskAnswer, values: Mapping[str, Estimate]) -> TaskAnswer:
-        """See `AnswersAsEvaluated.answer_as_evaluated`: whether the order is more than chance."""
-        tested = values.get("skill")
-        if tested is None:
-            skill = ""
-            said = "Whether its order of customers is more than chance was not tested (the metric skill)."
-        elif tested.value == 1:
-            skill = SHOWN
-            said = "Its order of customers gains more than chance would, by both tests (the metric skill)."
-        else:
-            skill = NOT_SHOWN
-            said = (
-                "NO SKILL IS SHOWN: its order of customers is not better than chance by both tests (the "
-                "metric skill), so use the average effect for all of them, the answer to an unknown "
-                "customer."
-            )
-        return replace(answer, caveat=f"{said} {answer.caveat}", skill=skill)
 
     def fit(self, model: Any, data: UpliftData, options: FitOptions) -> EffectModel:
         """Fit the model to the customers before the cutoff."""
