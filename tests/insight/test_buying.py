@@ -13,7 +13,13 @@ from tests.insight.conftest import END, START
 from growthlab.core.errors import ConfigError
 from growthlab.data.event_log import EventLog
 from growthlab.insight.items import add_item_names
-from growthlab.insight.sections.affinities import Affinities, affinity_pairs, q_values
+from growthlab.insight.sections.affinities import (
+    Affinities,
+    affinity_pairs,
+    cross_sell_list,
+    cross_sell_rules,
+    q_values,
+)
 from growthlab.insight.sections.funnel import Funnel, funnel_steps
 from growthlab.insight.sections.replenishment import Replenishment, replenishment_figures
 from growthlab.insight.sections.repurchase import (
@@ -164,7 +170,45 @@ def test_benjamini_and_hochberg_of_the_reference() -> None:
     assert q.tolist() == pytest.approx([0.02, 0.04, 0.04, 0.02])
 
 
-@pytest.mark.parametrize("settings", [{"min_orders": 0}, {"max_q": 0.0}])
+def test_rules_of_cross_selling_are_both_directions_of_a_pair() -> None:
+    # a in 4 of 10 orders, b in 5, both in 4: all orders with a hold b, 4 of 5 with b hold a
+    log = baskets("a b", "a b", "a b", "a b", "b", "c", "c", "d", "d", "d")
+    rules = cross_sell_rules(affinity_pairs(log, min_orders=2, max_q=1.0))
+    assert rules[["owned", "item_id"]].to_numpy().tolist() == [["a", "b"], ["b", "a"]]
+    assert rules["confidence"].tolist() == pytest.approx([1.0, 0.8])
+    assert rules["lift"].tolist() == [2.0, 2.0]
+
+
+def test_customers_are_offered_what_goes_with_what_they_have_and_nothing_twice() -> None:
+    bought = pd.DataFrame(
+        [("ann", "a"), ("bob", "a"), ("bob", "b"), ("cat", "b"), ("cat", "c"), ("dan", "x")],
+        columns=["user_id", "item_id"],
+    )
+    rules = pd.DataFrame(
+        [("a", "b", 0.9), ("a", "c", 0.8), ("b", "c", 0.7), ("c", "a", 0.6), ("b", "a", 0.5)],
+        columns=["owned", "item_id", "confidence"],
+    ).assign(lift=2.0)
+    offered = cross_sell_list(bought, rules, per_customer=2)
+    assert offered[["user_id", "item_id", "rank", "owned"]].to_numpy().tolist() == [
+        ["ann", "b", 1, "a"],
+        ["ann", "c", 2, "a"],
+        ["bob", "c", 1, "a"],
+        ["cat", "a", 1, "c"],
+    ]
+    best = cross_sell_list(bought, rules, per_customer=1)
+    assert best["user_id"].tolist() == ["ann", "bob", "cat"]
+    assert cross_sell_list(bought, rules.iloc[:0], per_customer=1).empty
+
+
+def test_the_cross_sell_list_of_a_shop_has_a_row_an_offer() -> None:
+    log = baskets(*["a b"] * 12, *["b"] * 3, *["c"] * 20)
+    rows = Affinities(min_orders=2).customers(log, END)
+    assert rows["user_id"].tolist() == ["u12", "u13", "u14"]  # they have b without a
+    assert rows["item_id"].unique().tolist() == ["a"]
+    assert rows["confidence"].tolist() == pytest.approx([0.8] * 3)
+
+
+@pytest.mark.parametrize("settings", [{"min_orders": 0}, {"max_q": 0.0}, {"per_customer": 0}])
 def test_settings_of_affinities_are_checked(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="must be"):
         Affinities(**settings)  # type: ignore[arg-type]

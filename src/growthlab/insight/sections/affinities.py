@@ -1,8 +1,9 @@
-"""Basket affinities: items, and categories, that are in the same order more often than by chance."""
+"""Basket affinities: items, and categories, that sell together, and whom to offer the other one of a pair."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -139,20 +140,87 @@ def _count_customers(pairs: pd.DataFrame, lines: pd.DataFrame) -> np.ndarray:
     return counts
 
 
+def cross_sell_rules(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Both directions of each pair: who has `owned` may want `item_id`, the likeliest first.
+
+    Columns owned, item_id, confidence (orders with both / orders with `owned`) and lift.
+    """
+    also_share = pairs["confidence"] / pairs["lift"]  # of all orders
+    there = pairs.rename(columns={"thing": "owned", "also": "item_id"})
+    back = pairs.rename(columns={"also": "owned", "thing": "item_id"})
+    back = back.assign(confidence=pairs["support"] / also_share)
+    rules = pd.concat([there, back])[["owned", "item_id", "confidence", "lift"]]
+    order = ["confidence", "lift", "owned", "item_id"]
+    return rules.sort_values(order, ascending=[False, False, True, True], ignore_index=True)
+
+
+def cross_sell_list(bought: pd.DataFrame, rules: pd.DataFrame, per_customer: int) -> pd.DataFrame:
+    """Up to `per_customer` items a customer who does not have them, by the first rules that hold.
+
+    Parameters
+    ----------
+    bought : user_id and item_id, a row each that a customer has
+    rules : see `cross_sell_rules`
+
+    Returns
+    -------
+    user_id, item_id, rank (from 1), owned, confidence and lift, by user_id and rank.
+    """
+    customers, users = pd.factorize(bought["user_id"], sort=True)
+    by_item = pd.Series(customers).groupby(bought["item_id"].to_numpy())
+    owners = {item: rows.to_numpy() for item, rows in by_item}
+    nobody = np.empty(0, dtype=np.intp)
+    settled = {item: owners.get(item, nobody) for item in rules["item_id"].unique()}
+    n_offered = np.zeros(len(users), dtype=np.int64)
+    parts = []
+    for number, (owned, item) in enumerate(zip(rules["owned"], rules["item_id"], strict=True)):
+        mine = owners.get(owned, nobody)
+        mine = mine[n_offered[mine] < per_customer]
+        mine = mine[~np.isin(mine, settled[item], assume_unique=True)]
+        if len(mine):
+            n_offered[mine] += 1
+            settled[item] = np.concatenate([settled[item], mine])
+            parts.append((mine, n_offered[mine], np.full(len(mine), number)))
+    who, rank, rule = (
+        (np.concatenate(each) for each in zip(*parts, strict=True))
+        if parts
+        else (nobody, nobody, nobody)
+    )
+    named = rules.iloc[rule].reset_index(drop=True)
+    named.insert(0, "user_id", np.asarray(users)[who])
+    named.insert(2, "rank", rank)
+    columns = ["user_id", "item_id", "rank", "owned", "confidence", "lift"]
+    return named[columns].sort_values(["user_id", "rank"], ignore_index=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Affinities:
-    """What sells together, for cross-selling."""
+    """What sells together; for each customer what goes with what they have, for cross-selling."""
 
     chapter: ClassVar[str] = "Baskets and items"
     title: ClassVar[str] = "What sells together"
     min_orders: int = 20
     max_q: float = 0.01
+    per_customer: int = 3
 
     def __post_init__(self) -> None:
         if self.min_orders < 1:
             raise ConfigError(f"min_orders must be 1 or more, got {self.min_orders}")
         if not 0 < self.max_q <= 1:
             raise ConfigError(f"max_q must be above 0 and at most 1, got {self.max_q}")
+        if not 1 <= self.per_customer <= 100:
+            raise ConfigError(f"per_customer must be 1 to 100, got {self.per_customer}")
+
+    def customers(self, log: EventLog, as_of: datetime) -> pd.DataFrame:
+        """See `cross_sell_list`, of the pairs that `SMALLEST_GROUP` customers or more ordered together."""
+        log.require("item_id", needed_by="cross-sell lists")
+        pairs = affinity_pairs(log, min_orders=self.min_orders, max_q=self.max_q)
+        rules = cross_sell_rules(pairs[pairs["customers"] >= SMALLEST_GROUP])
+        bought = log.query(f"""
+            SELECT DISTINCT user_id, item_id FROM events WHERE {KEPT_PURCHASE} AND item_id IS NOT NULL
+            ORDER BY user_id, item_id
+        """)
+        return cross_sell_list(bought, rules, self.per_customer)
 
     def find(self, scope: ReportScope) -> Findings:
         """A table of items, and one of categories where the items have any."""
