@@ -6,16 +6,19 @@ leads nowhere ends the build.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 from generated_pages import pages
+from study_figures import EXPERIMENTS, page_of, studies
 
 ROOT = Path(__file__).parents[2]
 OWN = Path(__file__).with_name("pages")
@@ -26,6 +29,7 @@ MADE_LINK = re.compile(
 REPOSITORY_PAGES = {  # documents of the repository -> their page
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "experiments/README.md": "studies/index.md",
     "SECURITY.md": "security.md",
     "README.md": "about.md",
 }
@@ -59,6 +63,7 @@ NAVIGATION = [
         ]
     },
     {"Models": ["models/index.md"]},
+    {"Studies": ["studies/index.md"]},
     {"Project": ["about.md", "contributing.md", "security.md", "changelog.md"]},
 ]
 INDEX = """# growthlab
@@ -68,6 +73,7 @@ One customer timeline, three questions: what will they want, will they leave, wh
 - [Quick start](quick_start.md), [快速入门](quick_start_zh.md)
 - [Your own data](own_data.md) and [Python](python.md)
 - [Every model](models/index.md), [every metric](metrics.md), [every command](reference/commands.md)
+- [What studies found](studies/index.md)
 - [What a message means](troubleshooting.md), [coming from another library](coming_from.md)
 """
 
@@ -77,16 +83,14 @@ def main(folder: Path) -> int:
     sources = folder / "sources"
     shutil.rmtree(folder, ignore_errors=True)
     sources.mkdir(parents=True)
-    for path in (ROOT / "docs").iterdir():
+    for path, page in written_pages().items():
+        target = sources / page
         if path.suffix == ".md":
-            _write(sources / path.name, _with_links(path, path.read_text(encoding="utf-8")))
-        elif path.is_file():
-            shutil.copy(path, sources)
-    for name, page in REPOSITORY_PAGES.items():
-        _write(sources / page, _with_links(ROOT / name, (ROOT / name).read_text(encoding="utf-8")))
-    for path in OWN.glob("*.md"):
-        text = MADE_LINK.sub(r"[\2](\1)", _with_links(path, path.read_text(encoding="utf-8")))
-        _write(sources / path.name, text)
+            text = MADE_LINK.sub(r"[\2](\1)", with_links(path, path.read_text(encoding="utf-8")))
+            _write(target, text)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
     _write(sources / "index.md", INDEX)
     for name, text in pages():
         _write(sources / name, text)
@@ -96,15 +100,34 @@ def main(folder: Path) -> int:
     return subprocess.run(command, check=False).returncode
 
 
+@cache
+def written_pages() -> dict[Path, str]:
+    """The page of each document and picture of the repository that the site has."""
+    found = {ROOT / name: page for name, page in REPOSITORY_PAGES.items()}
+    found |= {path: path.name for path in (ROOT / "docs").iterdir() if path.is_file()}
+    found |= {path: path.name for path in OWN.glob("*.md")}
+    for study in studies():
+        found[EXPERIMENTS / study / "README.md"] = page_of(study)
+        for path in (EXPERIMENTS / study / "figures").glob("*.png"):
+            found[path] = f"studies/figures/{study}/{path.name}"
+    for path in (EXPERIMENTS / "benchmarks").glob("*.md"):
+        found[path] = f"studies/benchmarks/{path.name}"
+    return found
+
+
 def _settings(sources: Path) -> dict[str, object]:
-    """The settings of mkdocs; every model has its page in the navigation."""
+    """The settings of mkdocs; every model and every study has its page in the navigation."""
     models = [
         {family.name: [str(p.relative_to(sources)) for p in sorted(family.glob("*.md"))]}
         for family in sorted((sources / "models").iterdir())
         if family.is_dir()
     ]
+    benchmarks = sorted(
+        f"studies/benchmarks/{p.name}" for p in (EXPERIMENTS / "benchmarks").glob("*.md")
+    )
+    more = {"Models": models, "Studies": [*map(page_of, studies()), {"benchmarks": benchmarks}]}
     navigation = [
-        {title: [*entries, *models]} if title == "Models" else {title: entries}
+        {title: [*entries, *more.get(title, [])]}
         for part in NAVIGATION
         for title, entries in part.items()
     ]
@@ -143,22 +166,19 @@ def _settings(sources: Path) -> dict[str, object]:
     }
 
 
-def _with_links(path: Path, text: str) -> str:
+def with_links(path: Path, text: str) -> str:
     """The text with links to files that have a page; of others the words stay."""
+    own = posixpath.dirname(written_pages()[path])
 
     def replaced(match: re.Match[str]) -> str:
         mark, words, target = match.groups()
         place, hash_sign, anchor = target.partition("#")
         if not place or "://" in place:
             return match[0]
-        absolute = (path.parent / place).resolve()
-        if not absolute.is_relative_to(ROOT):
+        page = written_pages().get((path.parent / place).resolve())
+        if page is None:
             return words
-        name = str(absolute.relative_to(ROOT))
-        page = REPOSITORY_PAGES.get(name)
-        if absolute.parent in (ROOT / "docs", OWN) and absolute.suffix in (".md", ".png"):
-            page = absolute.name
-        return words if page is None else f"{mark}[{words}]({page}{hash_sign}{anchor})"
+        return f"{mark}[{words}]({posixpath.relpath(page, own or '.')}{hash_sign}{anchor})"
 
     return LINK.sub(replaced, text)
 

@@ -10,6 +10,8 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from study_figures import studies_table
+
 from growthlab.cli.commands import commands, help_of
 from growthlab.config.conf_tree import CONF
 
@@ -73,8 +75,14 @@ def docstring_of(target: str) -> str:
 
 
 def as_markdown(docstring: str) -> str:
-    """A numpydoc docstring as Markdown: its sections become headings of their own."""
-    text = re.sub(r"^(\w[\w ,]*)\n-{3,}$", r"**\1**\n", docstring, flags=re.MULTILINE)
+    """A numpydoc docstring as Markdown: its sections become headings of their own, its examples code."""
+    return "\n\n".join(_paragraph(text) for text in re.split(r"\n\n+", docstring))
+
+
+def _paragraph(text: str) -> str:
+    if text.startswith(">>> "):
+        return f"```pycon\n{text}\n```"
+    text = re.sub(r"^(\w[\w ,]*)\n-{3,}$", r"**\1**\n", text, flags=re.MULTILINE)
     text = text.replace("``", "`").replace("::\n", ":\n")
     return re.sub(r"(?<!\\)<(?=\w)", r"\\<", text)
 
@@ -171,6 +179,10 @@ def _model_page(family: str, config: ConfigFile) -> str:
             "",
             spent,
             "",
+            "## In the studies",
+            "",
+            studies_table(task, family, name),
+            "",
         ]
     )
 
@@ -180,17 +192,26 @@ def metric_page() -> str:
     lines = [
         "# Metrics",
         "",
-        "Every file of `conf/metrics`; formulas and papers are those of the code.",
+        "Every file of `conf/metrics`. Formulas and papers stand in the code; tests run the examples.",
         "",
     ]
     for family in sorted(path for path in (CONF / "metrics").iterdir() if path.is_dir()):
         lines += [f"## {family.name}", ""]
         for path in sorted(family.glob("*.yaml")):
             config = read_config(path)
-            lines += [f"### {path.stem}", "", as_markdown(docstring_of(config.target)), ""]
+            lines += [f"### {path.stem}", "", _with_imports(config.target), ""]
             if config.rows:
                 lines += [settings_table(config, f"metrics.{path.stem}."), ""]
     return "\n".join(lines)
+
+
+def _with_imports(target: str) -> str:
+    """The docstring of a metric, its example with what it has imported where it stands in the code."""
+    module, _, name = target.rpartition(".")
+    text = as_markdown(docstring_of(target))
+    imports = "" if ">>> import numpy as np\n" in text else ">>> import numpy as np\n"
+    imports += f">>> from {module} import {name}\n"
+    return text.replace("```pycon\n", f"```pycon\n{imports}", 1)
 
 
 def command_page() -> str:

@@ -1,5 +1,6 @@
 """Every metric has one file and one yaml, and the columns of the leaderboard are names that it logs."""
 
+from doctest import DocTestParser
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def test_every_metric_file_has_a_yaml():
     modules = {p.relative_to(package).with_suffix("") for p in package.glob("*/*.py")}
     modules = {m for m in modules if m.name not in ("__init__", "base")}
     assert modules == {p.relative_to(ROOT / "conf" / "metrics").with_suffix("") for p in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_the_docstring_of_a_metric_has_an_example(path):
+    # which is run with the doctests of src
+    found = DocTestParser().get_examples(type(built(path)[0]).__dict__["__doc__"])
+    assert [example for example in found if example.want]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: f"{p.parent.name}/{p.stem}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from growthlab.metrics.by_hand import experiment_label
 from growthlab.metrics.uplift.autoc import Autoc
 from growthlab.metrics.uplift.auuc_causalml import AuucCausalml
 from growthlab.metrics.uplift.auuc_sklift import AuucSklift
@@ -34,15 +35,9 @@ SCORE = [
 ]
 
 
-def label_of(treated, outcome, propensity=0.5, control=0.0, expected=0.0) -> np.ndarray:
-    """A label of these parts, some of them the same for all."""
-    parts = np.broadcast_arrays(treated, outcome, propensity, control, expected)
-    return np.column_stack(parts).astype(float)
-
-
-FORTY = label_of(W, Y)
+FORTY = experiment_label(W, Y)
 RANKED = np.array(SCORE) / 40
-AMOUNTS = label_of(W, np.round(np.array(Y) * (1 + RANKED * 3 + np.array(W)), 2))
+AMOUNTS = experiment_label(W, np.round(np.array(Y) * (1 + RANKED * 3 + np.array(W)), 2))
 TIED = np.floor(RANKED * 5)
 
 
@@ -72,7 +67,7 @@ def test_amounts_have_no_perfect_order_of_scikit_uplift() -> None:
     assert np.isnan(AuucSklift()(AMOUNTS, RANKED))
 
 
-EIGHT = label_of([1, 0, 1, 0, 1, 0, 1, 0], [1, 0, 1, 1, 0, 0, 0, 1])
+EIGHT = experiment_label([1, 0, 1, 0, 1, 0, 1, 0], [1, 0, 1, 1, 0, 0, 0, 1])
 EIGHT_RANKED = np.arange(8, 0, -1) / 8
 
 
@@ -87,11 +82,13 @@ def test_the_curves_of_eight_customers() -> None:
 
 
 def test_the_transformed_outcome_is_the_weighted_effect() -> None:
-    truth = Truth.of(label_of([1, 1, 0, 0], [1, 0, 1, 0]))
+    truth = Truth.of(experiment_label([1, 1, 0, 0], [1, 0, 1, 0]))
     assert truth.weighted_effect.tolist() == [2, 0, -2, 0]
 
 
-FOUR = label_of([1, 0, 1, 0], [3, 1, 1, 1], control=[0, 0, 0, 0], expected=[1, 0, 0, 1])
+FOUR = experiment_label(
+    [1, 0, 1, 0], [3, 1, 1, 1], expected_control=[0, 0, 0, 0], expected_treated=[1, 0, 0, 1]
+)
 # robust effects: 1 + 2 (3 - 1) = 5; -2 * 1; 2 * 1; 1 - 2 * 1; their mean is 1
 BEST_FIRST = np.array([4.0, 1, 3, 2])
 
@@ -111,7 +108,7 @@ def test_a_constant_says_nothing(metric) -> None:
 
 @pytest.mark.parametrize("metric", [Autoc(), RateQini(), PolicyValueDr(0.5), PolicyValueIps(0.5)])
 def test_a_tie_is_the_mean_of_both_orders(metric) -> None:
-    label = label_of([1, 0] * 4, np.random.default_rng(0).normal(size=8))
+    label = experiment_label([1, 0] * 4, np.random.default_rng(0).normal(size=8))
     score, moved = np.arange(8.0), 0.5 * (np.arange(8) == 4)
     score[4] = score[3]
     both = metric(label, score + moved), metric(label, score - moved)
@@ -145,7 +142,7 @@ def test_scores_of_four_customers() -> None:
 
 def test_the_r_score_is_that_of_econml() -> None:
     # econml 0.17.0: RScorer(DummyRegressor(), DummyRegressor(), cv=1): m and e are the means of all
-    label = label_of(W, Y, propensity=0.6, control=0.45, expected=0.45)
+    label = experiment_label(W, Y, propensity=0.6, expected_control=0.45, expected_treated=0.45)
     assert RScore()(label, RANKED - 0.4) == pytest.approx(-0.12041685144124159)
 
 
@@ -171,7 +168,9 @@ def experiment(n: int, seed: int, effect: float) -> tuple[np.ndarray, np.ndarray
     random = np.random.default_rng(seed)
     prediction, treated = random.uniform(size=n), random.integers(0, 2, n)
     outcome = random.uniform(size=n) < 0.2 + 2 * effect * prediction * treated
-    return label_of(treated, outcome, control=0.2, expected=0.2), prediction
+    return experiment_label(
+        treated, outcome, expected_control=0.2, expected_treated=0.2
+    ), prediction
 
 
 def test_an_effect_that_grows_with_the_prediction_is_skill() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -117,6 +118,12 @@ def recoded(histories: Histories, places: np.ndarray) -> Histories:
         user_codes=histories.user_codes,
         timed=histories.timed,
     )
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("model/*/*.yaml")), ids=lambda p: p.stem)
+def test_the_file_of_a_model_says_when_to_use_it(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert re.fullmatch(r"# Use: \S.*", lines[1]), f"the second line of {path} is {lines[1]}"
 
 
 @every_model

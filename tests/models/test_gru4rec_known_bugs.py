@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.metrics.conftest import ranked_lists
 
 from growthlab.core.histories import Catalogue, Histories
+from growthlab.metrics.by_hand import ranked_lists
 from growthlab.metrics.ranking.hit_rate import HitRate
 from growthlab.models.recommend.gru4rec import GRU4Rec
 from growthlab.networks.gru_network import GRUNetwork

@@ -22,6 +22,21 @@ class CostlyQini:
     where Q_average has the average effect for every customer. 0 for a model that says the same of
     all. Where no arm has a cost a contact costs 1, so that B is the share of customers.
     Sverdrup, Wu, Athey & Wager, Qini Curves for Multi-Armed Treatment Rules, 2024.
+
+    Examples
+    --------
+    One arm of cost 1 has an effect on the first of two customers only. The model contacts that one first,
+    and its curve is (0, 0), (1/2, 1), (1, 1); contacting all alike is (0, 0), (1, 1): 3/4 - 1/2.
+
+    >>> from growthlab.metrics.best_arm.base import JudgedArms
+    >>> judged = JudgedArms(
+    ...     predicted=np.array([[2], [1]]),
+    ...     robust=np.array([[2], [0]]),
+    ...     cost=np.array([1]),
+    ...     average=np.array([1]),
+    ... )
+    >>> CostlyQini().of_arms(judged, np.ones((1, 2))).tolist()
+    [0.25]
     """
 
     name: ClassVar[str] = "costly_qini"

@@ -18,6 +18,20 @@ class ChoiceSkill:
     """1 where `NetGain` is above 0 by a one-sided test of its mean at `alpha`; else 0.
 
     With 0 the arm that is best on average is what is known, for everybody.
+
+    Examples
+    --------
+    The choice loses 3 with the first of two customers and nothing with the second.
+
+    >>> from growthlab.metrics.best_arm.base import JudgedArms
+    >>> judged = JudgedArms(
+    ...     predicted=np.array([[3, 4], [1, 4]]),
+    ...     robust=np.array([[2, 6], [0, 4]]),
+    ...     cost=np.array([1, 2]),
+    ...     average=np.array([1, 3]),
+    ... )
+    >>> ChoiceSkill().of_arms(judged, np.ones((1, 2))).tolist()
+    [0.0]
     """
 
     alpha: float = 0.05

@@ -14,6 +14,15 @@ class Brier(SumMetric):
     """Mean squared difference of probability and label, in [0, 1].
 
     NaN for scores that are not probabilities. Brier, Monthly Weather Review 1950.
+
+    Examples
+    --------
+    (0.1² + 0.8² + 0.6² + 0.1²) / 4.
+
+    >>> left = np.array([1, 0, 1, 0])
+    >>> risk = np.array([0.9, 0.8, 0.4, 0.1])
+    >>> round(Brier()(left, risk), 4)
+    0.255
     """
 
     name: ClassVar[str] = "brier"

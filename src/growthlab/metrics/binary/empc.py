@@ -37,6 +37,14 @@ class EMPC(OrderMetric):
 
     It assumes that all customers have the same value and react to the offer alike: a ranking by risk
     is not a ranking by the effect of a contact (Ascarza, Journal of Marketing Research 2018).
+
+    Examples
+    --------
+    One customer leaves and one stays, in this order: only the leaver is contacted, which by the mean
+    of 0.3 of Beta(6, 14) brings (0.3 x (200 - 10) - 1) / 2 a customer.
+
+    >>> round(EMPC()(np.array([1, 0]), np.array([0.9, 0.1])), 4)
+    28.0
     """
 
     value: float = 200.0

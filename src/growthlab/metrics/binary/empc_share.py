@@ -18,6 +18,13 @@ class EMPCShare(EMPC):
     In [0, 1]. Not meant as an objective: neither more nor fewer contacts are better as such. It has no
     bounds: the best place in a sample follows its noise, by two thirds of a standard error among 200
     customers, and resamples double that instead of showing it.
+
+    Examples
+    --------
+    Of two customers only the one who leaves is worth a contact.
+
+    >>> round(EMPCShare()(np.array([1, 0]), np.array([0.9, 0.1])), 4)
+    0.5
     """
 
     biased_by_resampling: ClassVar[bool] = True

@@ -16,6 +16,15 @@ class Lift(TopShare):
     """Share of positives among the highest predictions, divided by the prevalence.
 
     See `TopShare`. 1 for a constant; NaN without positives.
+
+    Examples
+    --------
+    The quarter with the highest risk is one customer, who left; of all one half did: 1 / 0.5.
+
+    >>> left = np.array([1, 0, 1, 0])
+    >>> risk = np.array([0.9, 0.8, 0.4, 0.1])
+    >>> Lift(share=0.25)(left, risk)
+    2.0
     """
 
     kind: ClassVar[str] = "lift"

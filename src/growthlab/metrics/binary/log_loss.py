@@ -14,6 +14,13 @@ class LogLoss(SumMetric):
     """Mean negative log-likelihood in nats; NaN for scores that are not probabilities.
 
     Probabilities are clipped by the machine epsilon, so that a wrong 0 or 1 gives a finite loss.
+
+    Examples
+    --------
+    -(ln(0.8) + ln(1 - 0.5)) / 2.
+
+    >>> round(LogLoss()(np.array([1, 0]), np.array([0.8, 0.5])), 4)
+    0.4581
     """
 
     name: ClassVar[str] = "log_loss"

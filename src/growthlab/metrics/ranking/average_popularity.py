@@ -13,6 +13,15 @@ class AveragePopularity(PerUserAtK):
     """Mean number of past users of the first k items (ARP); NaN for an empty list.
 
     Yin et al., Challenging the Long Tail Recommendation, VLDB 2012.
+
+    Examples
+    --------
+    Items that 4 and 2 customers had: (4 + 2) / 2.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1]], [[]], popularity=[4, 2, 0])
+    >>> AveragePopularity(k=(2,)).per_user(lists)["average_popularity_at_2"].round(4).tolist()
+    [3.0]
     """
 
     name: ClassVar[str] = "average_popularity"

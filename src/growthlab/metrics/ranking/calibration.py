@@ -17,6 +17,17 @@ class Calibration(PerUserAtK):
     The sum over categories of p ln(p / q'), q' = 0.99 q + 0.01 p, in nats. Each distinct item counts
     once, split evenly over its attributes where it has several. NaN where the items of the history
     or of the list have no content. Steck, Calibrated Recommendations, RecSys 2018.
+
+    Examples
+    --------
+    The history is half tea and half mugs, the list only tea, so q' is 0.995 and 0.005:
+    0.5 ln(0.5 / 0.995) + 0.5 ln(0.5 / 0.005).
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> own = dict(histories=[[0, 1]], category=["tea", "mug", "tea"])
+    >>> lists = ranked_lists([[0, 2]], [[]], **own)
+    >>> Calibration(k=(2,)).per_user(lists)["calibration_at_2"].round(4).tolist()
+    [1.9585]
     """
 
     name: ClassVar[str] = "calibration"

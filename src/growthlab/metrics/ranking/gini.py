@@ -14,6 +14,15 @@ class Gini(OverallAtK):
 
     0 if every item is listed equally often, 1 if only one is (the divisor is n - 1). NaN where
     nothing is listed or the catalogue has one item.
+
+    Examples
+    --------
+    The shares are 1/4, 1/4 and 1/2: (-2 / 4 + 0 / 4 + 2 / 2) / (3 - 1).
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1], [0, 2]], [[], []])
+    >>> Gini(k=(2,)).overall(lists)
+    {'gini_at_2': 0.25}
     """
 
     name: ClassVar[str] = "gini"

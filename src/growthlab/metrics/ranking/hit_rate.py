@@ -10,7 +10,17 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 
 
 class HitRate(PerUserAtK):
-    """1 if any of the first k is relevant, else 0."""
+    """1 if any of the first k is relevant, else 0.
+
+    Examples
+    --------
+    The first customer's list has item 1, which is relevant; the second's has no hit.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1, 2], [3, 0, 1]], [[1, 4], [2]])
+    >>> HitRate(k=(3,)).per_user(lists)["hit_rate_at_3"].round(4).tolist()
+    [1.0, 0.0]
+    """
 
     name: ClassVar[str] = "hit_rate"
 

@@ -14,6 +14,15 @@ class InterListDiversity(OverallAtK):
 
     In [0, 1]; NaN for fewer than two users. Random lists have the highest value, so do not optimise
     it alone. Zhou et al., PNAS 2010.
+
+    Examples
+    --------
+    Two lists of two items have one in common: 1 - 1 / 2.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1], [0, 2]], [[], []])
+    >>> InterListDiversity(k=(2,)).overall(lists)
+    {'inter_list_diversity_at_2': 0.5}
     """
 
     name: ClassVar[str] = "inter_list_diversity"

@@ -15,6 +15,15 @@ class IntraListDiversity(PerUserAtK):
 
     In [0, 1]. Items without content are left out; NaN where fewer than two are left, and for a
     catalogue without content. Ziegler et al., WWW 2005.
+
+    Examples
+    --------
+    Two teas and a mug: of three pairs the one of the teas is alike, (0 + 1 + 1) / 3.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1, 2]], [[]], category=["tea", "tea", "mug"])
+    >>> IntraListDiversity(k=(3,)).per_user(lists)["intra_list_diversity_at_3"].round(4).tolist()
+    [0.6667]
     """
 
     name: ClassVar[str] = "intra_list_diversity"

@@ -13,6 +13,15 @@ class LongTailShare(PerUserAtK):
     """Share of long-tail items in the first k (APLT); in [0, 1], NaN for an empty list.
 
     The long tail is all items but `head_items`. Abdollahpouri et al., FLAIRS 2019.
+
+    Examples
+    --------
+    Item 0 alone has 8 of all 10 interactions, so the other two are the long tail; the list has one of them.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1]], [[]], popularity=[8, 1, 1])
+    >>> LongTailShare(k=(2,)).per_user(lists)["long_tail_share_at_2"].round(4).tolist()
+    [0.5]
     """
 
     name: ClassVar[str] = "long_tail_share"

@@ -13,6 +13,15 @@ class MAP(PerUserAtK):
     """Sum of the precision at each hit among the first k, divided by min(k, relevant); in [0, 1].
 
     Other definitions divide by k, by all relevant items or by the hits, and give other numbers.
+
+    Examples
+    --------
+    Hits at ranks 1 and 3, of two relevant items: (1 / 1 + 2 / 3) / 2.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1, 2]], [[0, 2]])
+    >>> MAP(k=(3,)).per_user(lists)["map_at_3"].round(4).tolist()
+    [0.8333]
     """
 
     name: ClassVar[str] = "map"

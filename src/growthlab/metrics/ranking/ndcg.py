@@ -15,6 +15,15 @@ class NDCG(PerUserAtK):
 
     A perfect list has 1 even if k exceeds the number of relevant items; see
     `growthlab.ranking.ndcg`. Järvelin & Kekäläinen, TOIS 2002.
+
+    Examples
+    --------
+    One hit, at rank 2, of two relevant items: 1 / log2(3) over the best possible 1 + 1 / log2(3).
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1, 2]], [[1, 4]])
+    >>> NDCG(k=(3,)).per_user(lists)["ndcg_at_3"].round(4).tolist()
+    [0.3869]
     """
 
     name: ClassVar[str] = "ndcg"

@@ -14,6 +14,15 @@ class PopularityLift(PerUserAtK):
 
     0 if the list is as popular as the history. NaN for an empty list or an empty history.
     Abdollahpouri et al., The Unfairness of Popularity Bias, RMSE at RecSys 2019 (there by groups).
+
+    Examples
+    --------
+    The listed items have 4 and 1 customers, those of the history 1 and 1: 2.5 / 1 - 1.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1]], [[]], popularity=[4, 1, 1], histories=[[1, 2]])
+    >>> PopularityLift(k=(2,)).per_user(lists)["popularity_lift_at_2"].round(4).tolist()
+    [1.5]
     """
 
     name: ClassVar[str] = "popularity_lift"

@@ -10,7 +10,17 @@ from growthlab.metrics.ranking.base import PerUserAtK, RankedLists
 
 
 class Precision(PerUserAtK):
-    """Hits among the first k divided by k, even if the list is shorter; in [0, 1]."""
+    """Hits among the first k divided by k, even if the list is shorter; in [0, 1].
+
+    Examples
+    --------
+    One of the first customer's three items is relevant, none of the second's.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1, 2], [3, 0, 1]], [[1, 4], [2]])
+    >>> Precision(k=(3,)).per_user(lists)["precision_at_3"].round(4).tolist()
+    [0.3333, 0.0]
+    """
 
     name: ClassVar[str] = "precision"
 

@@ -13,6 +13,15 @@ class Recall(PerUserAtK):
     """Hits among the first k divided by all relevant items, cold ones included; in [0, 1].
 
     For the recall that divides by min(k, relevant) see `recall_capped`.
+
+    Examples
+    --------
+    One of the first customer's two relevant items is listed, and not the second's only one.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1, 2], [3, 0, 1]], [[1, 4], [2]])
+    >>> Recall(k=(3,)).per_user(lists)["recall_at_3"].round(4).tolist()
+    [0.5, 0.0]
     """
 
     name: ClassVar[str] = "recall"

@@ -13,6 +13,15 @@ class RecallCapped(PerUserAtK):
     """Hits among the first k divided by min(k, relevant items); in [0, 1].
 
     Called recall in Liang et al., Variational Autoencoders for Collaborative Filtering, WWW 2018.
+
+    Examples
+    --------
+    Of three relevant items a list of two can hold two; it holds one: 1 / 2.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[1, 0]], [[1, 2, 4]])
+    >>> RecallCapped(k=(2,)).per_user(lists)["recall_capped_at_2"].round(4).tolist()
+    [0.5]
     """
 
     name: ClassVar[str] = "recall_capped"

@@ -13,6 +13,17 @@ class RecallMicro(AtK):
     """All users' hits among the first k divided by all users' relevant items; in [0, 1].
 
     In recall each user has the same weight; here each relevant item has, as it has for revenue.
+
+    Examples
+    --------
+    Two of the four relevant items of one customer are listed, none of the only one of the other: 2 / 5, where
+    `Recall` has the mean of 1 / 2 and 0.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1], [0, 1]], [[0, 1, 2, 3], [2]])
+    >>> hits, relevant = RecallMicro(k=(2,)).parts(lists)["recall_micro_at_2"]
+    >>> hits.tolist(), relevant.tolist(), float(hits.sum() / relevant.sum())
+    ([2.0, 0.0], [4.0, 1.0], 0.4)
     """
 
     name: ClassVar[str] = "recall_micro"

@@ -14,6 +14,15 @@ class RepeatRatio(PerUserAtK):
 
     It is logged with ``repeat_ratio_of_truth``, the same share of the relevant items, as a list may
     repeat more than its user does. Li et al., A Next Basket Recommendation Reality Check, TOIS 2023.
+
+    Examples
+    --------
+    The customer had item 0 before, one of the two that are listed; the relevant item is new.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1]], [[1]], histories=[[0]])
+    >>> {k: v.tolist() for k, v in RepeatRatio(k=(2,)).per_user(lists).items()}
+    {'repeat_ratio_at_2': [0.5], 'repeat_ratio_of_truth': [0.0]}
     """
 
     name: ClassVar[str] = "repeat_ratio"

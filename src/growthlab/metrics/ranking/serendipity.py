@@ -14,6 +14,16 @@ class Serendipity(PerUserAtK):
 
     With n items, p = (n + 1 - rank) / n, and p_any is the same for the item's dense rank in the
     order of popularity (equally popular items share a rank); 0 for a cold item. As in RecTools.
+
+    Examples
+    --------
+    The first item of the list is a hit, and the least popular of four: (4 + 1 - 1) / 4 for its rank less
+    (4 + 1 - 4) / 4 for its popularity, divided by k.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[3, 0]], [[3]], popularity=[4, 3, 2, 1])
+    >>> Serendipity(k=(2,)).per_user(lists)["serendipity_at_2"].round(4).tolist()
+    [0.375]
     """
 
     name: ClassVar[str] = "serendipity"

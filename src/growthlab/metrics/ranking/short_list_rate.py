@@ -10,7 +10,17 @@ from growthlab.metrics.ranking.base import OverallAtK, RankedLists
 
 
 class ShortListRate(OverallAtK):
-    """Share of users with fewer than k items in the list; in [0, 1], NaN without users."""
+    """Share of users with fewer than k items in the list; in [0, 1], NaN without users.
+
+    Examples
+    --------
+    The second of two lists ends after one item.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0, 1], [0, -1]], [[], []])
+    >>> ShortListRate(k=(2,)).overall(lists)
+    {'short_list_rate_at_2': 0.5}
+    """
 
     name: ClassVar[str] = "short_list_rate"
     larger_is_better: ClassVar[bool] = False

@@ -10,7 +10,17 @@ from growthlab.metrics.ranking.base import RankedLists
 
 
 class UsersWithoutTargets:
-    """Number of users without a relevant item; only means of accuracy leave them out."""
+    """Number of users without a relevant item; only means of accuracy leave them out.
+
+    Examples
+    --------
+    The second of two customers bought nothing in the window.
+
+    >>> from growthlab.metrics.by_hand import ranked_lists
+    >>> lists = ranked_lists([[0], [1]], [[0], []])
+    >>> UsersWithoutTargets().overall(lists)
+    {'users_without_targets': 1.0}
+    """
 
     name: ClassVar[str] = "users_without_targets"
     larger_is_better: ClassVar[bool] = False

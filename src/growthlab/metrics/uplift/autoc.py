@@ -19,6 +19,16 @@ class Autoc(OrderMetric):
     the outcome, 0 for an order that says nothing. Yadlowsky et al., Evaluating Treatment
     Prioritization Rules via Rank-Weighted Average Treatment Effects, JASA 2025 (``target = "AUTOC"`` of
     grf).
+
+    Examples
+    --------
+    With an even chance of treatment the customers' effects are 2, 0, 0 and -2, 0 on average;
+    TOC(1) to TOC(4) are 2, 1, 2/3 and 0.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1])
+    >>> round(Autoc()(label, np.array([4, 3, 2, 1])), 4)
+    0.9167
     """
 
     name: ClassVar[str] = "autoc"

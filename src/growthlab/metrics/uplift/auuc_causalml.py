@@ -17,6 +17,15 @@ class AuucCausalml(OrderMetric):
     The curve is `ArmsSoFar.gain`; its effect rises in a line as long as nobody is in one of the arms.
     Outcomes are of any kind; NaN where the arm gained nothing. ``causalml.metrics.auuc_score``, 0.18;
     where that orders ties by chance they are spread evenly here.
+
+    Examples
+    --------
+    The curve is 1/2, 2, 3, 2: (15/2) / 5 over a height of 2.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 1, 1])
+    >>> AuucCausalml()(label, np.array([4, 3, 2, 1]))
+    0.75
     """
 
     name: ClassVar[str] = "auuc_causalml"

@@ -16,6 +16,15 @@ class AuucSklift(OrderMetric):
 
     The curve is `ArmsSoFar.gain`. 0 for a random order; NaN for outcomes other than 0 and 1.
     ``sklift.metrics.uplift_auc_score``, scikit-uplift 0.5.
+
+    Examples
+    --------
+    The curve is 0, 0, 2, 3/2, 0, with an area of 7/2; that of the perfect order, 0, 1, 2, 3/2, 0, has 9/2.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1])
+    >>> round(AuucSklift()(label, np.array([3, 4, 2, 1])), 4)
+    0.7778
     """
 
     name: ClassVar[str] = "auuc_sklift"

@@ -16,6 +16,15 @@ class AverageEffect(SumMetric):
 
     In the unit of the outcome. With known propensities it is unbiased whatever the expected outcomes
     are. Robins, Rotnitzky & Zhao, JASA 1994.
+
+    Examples
+    --------
+    The outcomes of the treated have a mean of 1, the others 1/2.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 1, 1])
+    >>> AverageEffect()(label, np.zeros(4))
+    0.5
     """
 
     name: ClassVar[str] = "average_effect"

@@ -16,6 +16,16 @@ class DrScore(SumMetric):
 
     0 is no better than the average effect; values are small, as the effect of a single customer is
     mostly noise. The loss of `DRLearner`; Kennedy, Electronic Journal of Statistics 2023.
+
+    Examples
+    --------
+    With an even chance of treatment the customers' effects are 2, 0, 0 and -2, 0 on average;
+    the predictions miss two of them by 1: 1 - (1 + 1) / (4 + 4).
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1])
+    >>> DrScore()(label, np.array([1, 0, 0, -1]))
+    0.75
     """
 
     name: ClassVar[str] = "dr_score"

@@ -17,6 +17,16 @@ class EffectCalibration:
     """Mean over bins of equal mass of |mean predicted - mean doubly robust effect|; 0 is perfect.
 
     In the unit of the outcome. It is above 0 by chance, more so in a resample, so it has no bounds.
+
+    Examples
+    --------
+    With an even chance of treatment the customers' effects are 2, 0, 0 and -2: the upper half has a
+    mean of 1, predicted as 1.5, the lower one -1, predicted as -1.5.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1])
+    >>> EffectCalibration(bins=2)(label, np.array([2, 1, -1, -2]))
+    0.5
     """
 
     bins: int = 10

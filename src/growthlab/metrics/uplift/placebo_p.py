@@ -22,6 +22,18 @@ class PlaceboP:
     the arm of each customer is drawn anew with its propensity, and RATE with the weights of the Qini
     curve is computed again. At least 1 / 400; 1 where the predictions are all equal. Fisher's
     randomisation test; Ding, Feller & Miratrix, JRSS B 2016.
+
+    Examples
+    --------
+    The outcome is 1 for the treated of the first half, and 0 for all others: none of 399 redrawn
+    assignments gains as much, 1 / 400.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> treated = np.tile([1, 0], 20)
+    >>> prediction = np.repeat([1.0, 0.0], 20)
+    >>> label = experiment_label(treated, outcome=treated * prediction)
+    >>> PlaceboP()(label, prediction), PlaceboP()(label, np.zeros(40))
+    (0.0025, 1.0)
     """
 
     name: ClassVar[str] = "placebo_p"

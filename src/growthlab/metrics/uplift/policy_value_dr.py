@@ -20,6 +20,17 @@ class PolicyValueDr(OrderMetric):
     The outcome gained per customer of all, contacted or not, over contacting nobody; costs are not
     in it. A tie at the border is spread evenly.
     Each customer's effect is its doubly robust score, see `Truth`. Dudík et al., Statistical Science 2014.
+
+    Examples
+    --------
+    Where 1/2 is expected of everybody, the scores are 1, 1, -1 and -1; the first quarter of the four is
+    contacted: 1 / 4.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> known = dict(expected_control=0.5, expected_treated=0.5)
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1], **known)
+    >>> PolicyValueDr(share=0.25)(label, np.array([4, 3, 2, 1]))
+    0.25
     """
 
     share: float = 0.3

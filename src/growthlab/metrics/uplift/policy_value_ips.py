@@ -21,6 +21,16 @@ class PolicyValueIps(OrderMetric):
     in it. A tie at the border is spread evenly.
     Each customer's effect is W Y / e - (1 - W) Y / (1 - e): without bias, and noisier than that of
     `PolicyValueDr`. Horvitz & Thompson, JASA 1952.
+
+    Examples
+    --------
+    With an even chance of treatment the customers' effects are 2, 0, 0 and -2; the first half
+    of the four is contacted: (2 + 0) / 4.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1])
+    >>> PolicyValueIps(share=0.5)(label, np.array([4, 3, 2, 1]))
+    0.5
     """
 
     share: float = 0.3

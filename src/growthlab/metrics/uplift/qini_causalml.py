@@ -17,6 +17,15 @@ class QiniCausalml(OrderMetric):
     The curve is `ArmsSoFar.qini`, a line as long as nobody is in the control; outcomes are of any kind.
     0 for a random order; NaN where the arm gained nothing. ``causalml.metrics.qini_score``, 0.18; where
     that orders ties by chance they are spread evenly here.
+
+    Examples
+    --------
+    The curve is 1/2, 1, 2, 1 and its diagonal 1/4, 1/2, 3/4, 1: (9/2 - 5/2) / 5 over a height of 1.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 1, 1])
+    >>> QiniCausalml()(label, np.array([4, 3, 2, 1]))
+    0.4
     """
 
     name: ClassVar[str] = "qini_causalml"

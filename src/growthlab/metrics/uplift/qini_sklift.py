@@ -18,6 +18,15 @@ class QiniSklift(OrderMetric):
     those of the control with it last. 0 for a random order, 1 is perfect, negative is worse than
     random; NaN for outcomes other than 0 and 1. ``sklift.metrics.qini_auc_score``, scikit-uplift 0.5.
     Radcliffe, Using Control Groups to Target on Predicted Lift, 2007.
+
+    Examples
+    --------
+    The curve is 0, 0, 1, 1, 0, with an area of 2; that of the perfect order, 0, 1, 1, 1, 0, has 3.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1])
+    >>> round(QiniSklift()(label, np.array([3, 4, 2, 1])), 4)
+    0.6667
     """
 
     name: ClassVar[str] = "qini_sklift"

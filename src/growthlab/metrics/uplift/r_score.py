@@ -16,6 +16,16 @@ class RScore(SumMetric):
 
     The R-loss is the sum of ((Y - m) - effect (W - e))^2, with m the expected outcome of `Truth`.
     Nie & Wager, Biometrika 2021; ``econml.score.RScorer`` with these m and e.
+
+    Examples
+    --------
+    Expected outcomes are 0, W - e is 1/2 or -1/2, and the best constant effect is 0, with a loss of
+    1 + 1: 1 - (1/4 + 1/4) / 2.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1])
+    >>> RScore()(label, np.array([1, 0, 0, -1]))
+    0.75
     """
 
     name: ClassVar[str] = "r_score"

@@ -20,6 +20,17 @@ class RateP:
     """One-sided p of a `RateQini` above 0: normal, with the bootstrap's standard error.
 
     1 where the predictions are all equal. Yadlowsky et al., JASA 2025.
+
+    Examples
+    --------
+    The outcome is 1 for the treated of the first half, and 0 for all others.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> treated = np.tile([1, 0], 20)
+    >>> prediction = np.repeat([1.0, 0.0], 20)
+    >>> label = experiment_label(treated, outcome=treated * prediction)
+    >>> RateP()(label, prediction) < 0.001, RateP()(label, np.zeros(40))
+    (True, 1.0)
     """
 
     name: ClassVar[str] = "rate_p"

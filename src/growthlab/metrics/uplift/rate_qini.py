@@ -17,6 +17,16 @@ class RateQini(OrderMetric):
     In the unit of the outcome, 0 for an order that says nothing; outcomes are of any kind, and its
     noise is less than that of `Autoc` where many customers are affected. Yadlowsky et al., JASA 2025
     (``target = "QINI"`` of grf).
+
+    Examples
+    --------
+    With an even chance of treatment the customers' effects are 2, 0, 0 and -2, 0 on average;
+    (k / n) TOC(k) is 1/2, 1/2, 1/2 and 0.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1])
+    >>> RateQini()(label, np.array([4, 3, 2, 1]))
+    0.375
     """
 
     name: ClassVar[str] = "rate_qini"

@@ -17,6 +17,18 @@ class Skill:
     """1 where both tests of the order reject chance at `alpha`, `RateP` and `PlaceboP`; else 0.
 
     With 0 the effects of single customers are not to be used: the average effect is what is known.
+
+    Examples
+    --------
+    The outcome is 1 for the treated of the first half, and 0 for all others. Equal predictions know
+    nothing of it.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> treated = np.tile([1, 0], 20)
+    >>> prediction = np.repeat([1.0, 0.0], 20)
+    >>> label = experiment_label(treated, outcome=treated * prediction)
+    >>> Skill()(label, prediction), Skill()(label, np.zeros(40))
+    (1.0, 0.0)
     """
 
     alpha: float = 0.05

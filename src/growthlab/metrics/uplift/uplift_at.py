@@ -19,6 +19,15 @@ class UpliftAt(OrderMetric):
 
     Their number is rounded down, and a tie at the border is spread evenly. NaN without a customer of
     both kinds. ``sklift.metrics.uplift_at_k`` with ``strategy="overall"``, scikit-uplift 0.5.
+
+    Examples
+    --------
+    Of the first two customers the treated one has an outcome of 1, the other 0.
+
+    >>> from growthlab.metrics.by_hand import experiment_label
+    >>> label = experiment_label(treated=[1, 0, 1, 0], outcome=[1, 0, 0, 1])
+    >>> UpliftAt(share=0.5)(label, np.array([4, 3, 2, 1]))
+    1.0
     """
 
     share: float = 0.3

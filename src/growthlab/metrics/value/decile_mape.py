@@ -15,6 +15,13 @@ class DecileMape:
     The groups have equal size, in the order of predictions; a tie across a border is shared. A group
     whose labels sum to 0 or less has no percentage and is left out; NaN if all are. Chance increases
     it, and resampling more so: there are no bootstrap bounds.
+
+    Examples
+    --------
+    Each of two customers is five of the ten groups: (|11 - 10| / 10 + |10 - 20| / 20) / 2.
+
+    >>> round(DecileMape()(np.array([10, 20]), np.array([11, 10])), 4)
+    0.3
     """
 
     name: ClassVar[str] = "decile_mape"

@@ -15,6 +15,13 @@ class LogRMSE(SumMetric):
 
     A negative prediction or label counts as 0; NaN without rows. Use it only as a secondary metric:
     where most labels are 0, a constant may beat a good model.
+
+    Examples
+    --------
+    The root of (ln(2 / 1)² + ln(4 / 4)²) / 2.
+
+    >>> round(LogRMSE()(np.array([0, 3]), np.array([1, 3])), 4)
+    0.4901
     """
 
     name: ClassVar[str] = "log_rmse"

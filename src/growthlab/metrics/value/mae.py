@@ -11,7 +11,17 @@ from growthlab.metrics.weighted_rows import divided
 
 
 class MAE(SumMetric):
-    """Mean absolute error, in the unit of the label; NaN without rows."""
+    """Mean absolute error, in the unit of the label; NaN without rows.
+
+    Examples
+    --------
+    (5 + 0 + 10) / 3.
+
+    >>> spent = np.array([0, 10, 30])
+    >>> predicted = np.array([5, 10, 20])
+    >>> MAE()(spent, predicted)
+    5.0
+    """
 
     name: ClassVar[str] = "mae"
     larger_is_better: ClassVar[bool] = False

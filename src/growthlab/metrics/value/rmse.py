@@ -11,7 +11,17 @@ from growthlab.metrics.weighted_rows import divided
 
 
 class RMSE(SumMetric):
-    """Root of the mean squared error, in the unit of the label; NaN without rows."""
+    """Root of the mean squared error, in the unit of the label; NaN without rows.
+
+    Examples
+    --------
+    The root of (5² + 0² + 10²) / 3.
+
+    >>> spent = np.array([0, 10, 30])
+    >>> predicted = np.array([5, 10, 20])
+    >>> round(RMSE()(spent, predicted), 4)
+    6.455
+    """
 
     name: ClassVar[str] = "rmse"
     larger_is_better: ClassVar[bool] = False

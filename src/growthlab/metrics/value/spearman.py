@@ -11,7 +11,17 @@ from growthlab.metrics.weighted_rows import WeightedRows, divided
 
 
 class Spearman(OrderMetric):
-    """Correlation of mid-ranks, in [-1, 1]; NaN where either side is constant."""
+    """Correlation of mid-ranks, in [-1, 1]; NaN where either side is constant.
+
+    Examples
+    --------
+    Ranks 1, 2, 3 are predicted as 1, 3, 2: 1 - 6 (0 + 1 + 1) / (3 (9 - 1)).
+
+    >>> spent = np.array([0, 10, 30])
+    >>> predicted = np.array([5, 20, 10])
+    >>> Spearman()(spent, predicted)
+    0.5
+    """
 
     name: ClassVar[str] = "spearman"
     larger_is_better: ClassVar[bool] = True

@@ -14,6 +14,15 @@ class TotalBias(SumMetric):
     """Sum of predictions divided by sum of labels, minus 1.
 
     Best at 0, so it cannot be an objective: neither sign is better. NaN where the labels sum to 0.
+
+    Examples
+    --------
+    35 predicted of 40.
+
+    >>> spent = np.array([0, 10, 30])
+    >>> predicted = np.array([5, 10, 20])
+    >>> TotalBias()(spent, predicted)
+    -0.125
     """
 
     name: ClassVar[str] = "total_bias"
