@@ -22,6 +22,7 @@ from study_figures import EXPERIMENTS, page_of, studies
 
 ROOT = Path(__file__).parents[2]
 OWN = Path(__file__).with_name("pages")
+STYLE = Path(__file__).with_name("contrast.css")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 MADE_LINK = re.compile(
     r"\[\[([^|\]]+)\|([^\]]+)\]\]"
@@ -91,6 +92,7 @@ def main(folder: Path) -> int:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
+    shutil.copy(STYLE, sources)
     _write(sources / "index.md", INDEX)
     for name, text in pages():
         _write(sources / name, text)
@@ -140,6 +142,7 @@ def _settings(sources: Path) -> dict[str, object]:
             "font": False,
             "features": ["navigation.tabs", "content.code.copy"],
         },
+        "extra_css": [STYLE.name],
         "markdown_extensions": ["tables", "admonition", "pymdownx.superfences"],
         "plugins": [
             "search",

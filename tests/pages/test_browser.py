@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.chromium import find_chromium
 from tests.pages.test_hostile_texts import monitoring_page, review_page
 from tests.patience import PATIENCE
 
@@ -21,8 +20,6 @@ from growthlab.insight.report.growth_report import build_report
 from growthlab.insight.report_scope import ReportScope
 
 CONF = Path(__file__).parents[2] / "conf" / "section"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-REQUIRED = "GROWTHLAB_BROWSER"  # set where the test must not be skipped
 PHONE, DESKTOP = 375, 1280
 # a page that measures another one in a frame of a phone's width
 FRAME = """<body><iframe src="page.html" style="width:{width}px;height:800px;border:0"></iframe>
@@ -57,12 +54,8 @@ TWO_SCREENS = 1600  # pixels
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    """Headless Chromium; the test is skipped without one, unless it is required."""
-    path = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        assert REQUIRED not in os.environ, f"{REQUIRED} is set, and there is no {NAMES[0]}"
-        pytest.skip("there is no Chromium on this machine")
-    return path
+    """Headless Chromium."""
+    return find_chromium()
 
 
 @pytest.fixture(scope="module")
