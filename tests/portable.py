@@ -47,9 +47,7 @@ PART = (
     "tests/models/test_neural.py::test_own_group_ranks_above_the_other[nextitnet]",
     "tests/bundle/test_batch_resumes.py::test_a_killed_batch_goes_on_and_ends_as_an_undisturbed_one[parquet]",
     "tests/core/test_owned_folder.py",
-    "tests/cli/test_interrupts.py::test_a_killed_training_continues_after_its_last_epoch",
     "tests/cli/test_process.py",
-    "tests/cli/test_promote.py::test_an_equal_challenger_is_refused",
     "tests/promotion/test_gate.py",
     "tests/registry/test_registry.py::test_of_two_processes_at_once_one_wins_and_the_other_gets_an_error",
     "tests/serving/test_another_task.py::test_it_is_served_once_it_arrives_while_the_service_runs",
@@ -69,6 +67,8 @@ PART = (
 # these wait too, and take minutes: only the whole suite runs them
 TOO_LONG_FOR_PART = (
     "tests/cli/test_export.py",
+    "tests/cli/test_interrupts.py",
+    "tests/cli/test_promote.py",
     "tests/cli/test_tune.py",
     "tests/cli/test_tune_models.py",
     "tests/cli/test_tune_postgresql.py",
