@@ -41,6 +41,7 @@ PART = (
     "tests/networks/test_rows_side_by_side.py",
     "tests/networks/test_sequence_networks.py::test_onnx_gives_the_same_for_every_shape[gru]",
     "tests/training/test_loop.py",
+    "tests/training/test_processes.py",
     *(f"{GROUPS}[{name}]" for name in ("caser", "gru4rec", "neumf", "nextitnet", "sasrec")),
     "tests/models/test_item_content.py::test_an_item_without_events_is_scored_by_its_content[gru4rec]",
     "tests/models/test_neural.py::test_fifty_users_can_be_learned_by_heart[caser]",

@@ -57,6 +57,10 @@ def agree(loss: object, plain: object, given: SequenceTargets | None = None) -> 
         torch.testing.assert_close(mine.double(), theirs, rtol=1e-5, atol=1e-5)
 
 
+def uniform(n_rows: int, n: int) -> Tensor:
+    return torch.rand(n_rows, n, dtype=torch.float64)
+
+
 def scores_of(given: SequenceTargets) -> Tensor:
     return given.states @ given.item_vectors.T + given.bias
 
@@ -274,7 +278,9 @@ def test_gbce_equals_the_papers_transform_in_double_precision(
         rows_at_once = max(1, at_once // negatives)
         drawn = torch.cat(
             [
-                unseen_negatives(users, negatives, 20, given.owned, given.owned_until)[0]
+                unseen_negatives(
+                    users, uniform(len(users), negatives), 20, given.owned, given.owned_until
+                )[0]
                 for users in given.users.split(rows_at_once)
             ]
         )
@@ -294,7 +300,7 @@ def test_negatives_are_uniform_over_what_the_user_never_had() -> None:
     given, n = batch(), 120_000
     with torch_stream(0, "draws"):
         drawn, counts = unseen_negatives(
-            torch.tensor([0, 1, 2]), n, 20, given.owned, given.owned_until
+            torch.tensor([0, 1, 2]), uniform(3, n), 20, given.owned, given.owned_until
         )
     assert counts.all()
     for items, owned in zip(drawn, OWNED, strict=True):
@@ -306,7 +312,8 @@ def test_negatives_are_uniform_over_what_the_user_never_had() -> None:
 
 def test_a_user_who_has_everything_has_no_negatives() -> None:
     given = one_position([2.0], 0)
-    _, counts = unseen_negatives(torch.tensor([0]), 4, 1, given.owned, given.owned_until)
+    one = torch.tensor([0])
+    _, counts = unseen_negatives(one, uniform(1, 4), 1, given.owned, given.owned_until)
     assert not counts.any()
     # only the target is left: -beta ln s(2) / 5 with beta = 1 at t = 0
     assert GBCE(negatives=4, t=0.0)(given).item() == pytest.approx(0.126928 / 5, abs=1e-6)

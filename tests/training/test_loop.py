@@ -233,6 +233,7 @@ def test_no_batches_is_one_clear_line() -> None:
         ("last_lr", 0.0),
         ("last_lr", 1.5),
         ("threads", 0),
+        ("processes", 0),
     ],
 )
 def test_values_out_of_range_are_refused(setting: str, value: float) -> None:

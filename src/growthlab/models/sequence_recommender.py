@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
+from torch import nn
 
 from growthlab.core.baskets import latest_baskets, n_baskets, steps_of
 from growthlab.core.errors import ConfigError
@@ -71,8 +71,7 @@ class SequenceRecommender(WithItemContent):
             self.add_content(self.network_, past, warm=options.warm is not None)
         load_learned_state(options.warm, self.network_, past)
         self.network_.to(device_of(options.device))
-        support = batches.support.to(device_of(options.device))
-        loss = partial(sequence_loss, loss=self.loss, support=support)
+        loss = SequenceLoss(self.loss, batches.support).to(device_of(options.device))
         self.trainer.run(self.network_, batches, loss, options, self)
         return self
 
@@ -128,6 +127,21 @@ class SequenceRecommender(WithItemContent):
         )
 
 
+class SequenceLoss(nn.Module):
+    """The loss at the steps that have targets; `support` moves with the module."""
+
+    support: Tensor
+
+    def __init__(self, loss: Loss, support: Tensor) -> None:
+        super().__init__()
+        self.loss = loss
+        self.register_buffer("support", support)
+
+    def forward(self, network: SequenceNetwork, batch: SequenceBatch) -> Tensor:
+        """The loss of a batch."""
+        return sequence_loss(network, batch, self.loss, self.support)
+
+
 def sequence_loss(
     network: SequenceNetwork, batch: SequenceBatch, loss: Loss, support: Tensor
 ) -> Tensor:
@@ -147,6 +161,7 @@ def sequence_loss(
         owned=batch.owned,
         owned_until=batch.owned_until,
         support=support,
+        whole=batch.whole,
     )
     return loss(targets if content is None else content.without_new_items(targets))
 

@@ -68,7 +68,11 @@ class ContentEmbedding(nn.Module):
         """
         if len(self.codes) == len(self.known):
             return batch
+        whole = batch.whole
+        if whole is not None:
+            whole = whole._replace(targets=self.places[whole.targets])
         return batch._replace(
+            whole=whole,
             item_vectors=batch.item_vectors.index_select(0, self.codes),
             bias=batch.bias.index_select(0, self.codes),
             targets=self.places[batch.targets],

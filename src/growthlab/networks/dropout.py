@@ -15,11 +15,22 @@ SHARES = 256  # values of a byte: the drop probability is rounded to a multiple 
 
 
 class RowPart(NamedTuple):
-    """The rows of a batch that a thread works on, and a generator that draws for all of them."""
+    """The rows of a batch that a thread or process works on, among all rows that are drawn for.
+
+    `generator` draws for all of them; None: torch's own.
+    """
 
     place: slice
     n_rows: int
-    generator: torch.Generator
+    generator: torch.Generator | None = None
+
+    def inside(self, outer: RowPart | None) -> RowPart:
+        """The part as a part of `outer`, as that of a thread of a process, among all rows of the batch."""
+        if outer is None:
+            return self
+        first = outer.place.start
+        place = slice(first + self.place.start, first + self.place.stop)
+        return RowPart(place, outer.n_rows, self.generator)
 
 
 PART: ContextVar[RowPart | None] = ContextVar("part", default=None)  # of this thread
@@ -51,7 +62,11 @@ class ByteMaskDropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         if x.device.type != "cpu":
-            return functional.dropout(x, self.p)
+            part = PART.get()
+            if part is None:
+                return functional.dropout(x, self.p)
+            ones = x.new_ones((part.n_rows, *x.shape[1:]))
+            return x * functional.dropout(ones, self.p)[part.place]
         n_dropped = min(round(self.p * SHARES), SHARES - 1)
         kept = _random_bytes(x) >= n_dropped
         return x * kept.to(x.dtype).mul_(SHARES / (SHARES - n_dropped))

@@ -38,10 +38,11 @@ def is_positive(keys: np.ndarray, positives: np.ndarray) -> np.ndarray:
 
 
 def unseen_negatives(
-    users: Tensor, n: int, n_items: int, owned: Tensor, owned_until: Tensor
+    users: Tensor, uniform: Tensor, n_items: int, owned: Tensor, owned_until: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """`n` items for each of `users`, uniform over the items that the user never had, with repeats.
+    """Items for each of `users`, uniform over the items that the user never had, with repeats.
 
+    `uniform` are random numbers in [0, 1), float64, one an item: ``(len(users), n)``.
     ``owned[owned_until[u] : owned_until[u + 1]]`` are the items of user ``u``, ascending and each
     once. The ``r``-th item that a user does not have is ``r`` plus the number of owned items before
     it, so one draw of ``r`` is enough. Returns item codes and which of them are valid, both
@@ -54,7 +55,6 @@ def unseen_negatives(
         owner * (n_items + 1) + owned - within
     )  # ascending: the number of unowned items before each
     n_unseen = (n_items - sizes)[users].unsqueeze(1)  # (P, 1)
-    uniform = torch.rand(len(users), n, dtype=torch.float64, device=owned.device)
     rank = (uniform * n_unseen).long()
     before = torch.searchsorted(gaps, users.unsqueeze(1) * (n_items + 1) + rank, right=True)
     items = rank + before - owned_until[users].unsqueeze(1)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from growthlab.networks.dropout import RowPart, dropout_of_part
+from growthlab.networks.dropout import PART, RowPart, dropout_of_part
 from growthlab.networks.torch_threads import row_parts, side_by_side
 
 
@@ -39,15 +39,18 @@ class _RowsSideBySide(torch.autograd.Function):
         ctx: Any, encode: Callable[[Tensor], Tensor], rows: Tensor, *parameters: nn.Parameter
     ) -> Tensor:
         places = row_parts(len(rows))
-        draws = [RowPart(place, len(rows), _same_generator()) for place in places]
+        outer = PART.get()  # which the threads do not inherit
+        generators = [_same_generator() for _ in places]
 
-        def encoded(draw: RowPart) -> _Part:
-            part = rows[draw.place].detach().requires_grad_()
-            with torch.enable_grad(), dropout_of_part(draw):
+        def encoded(number: int) -> _Part:
+            place, generator = places[number], generators[number]
+            part = rows[place].detach().requires_grad_()
+            drawn = RowPart(place, len(rows), generator).inside(outer)
+            with torch.enable_grad(), dropout_of_part(drawn):
                 return _Part(part, encode(part))
 
-        ctx.parts, ctx.parameters = side_by_side(encoded, draws), parameters
-        torch.set_rng_state(draws[0].generator.get_state())
+        ctx.parts, ctx.parameters = side_by_side(encoded, range(len(places))), parameters
+        torch.set_rng_state(generators[0].get_state())
         return torch.cat([part.encoded.detach() for part in ctx.parts])
 
     @staticmethod

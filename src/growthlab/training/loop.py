@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.core.progress import progress
 from growthlab.core.seeding import random_stream
+from growthlab.networks.dropout import dropout_of_part
 from growthlab.networks.torch_threads import torch_threads
 from growthlab.training.checkpoint import Checkpoint
 from growthlab.training.fit_options import EpochVerdict, FitOptions
+from growthlab.training.processes import TrainingJob, train_in_processes, training_folder
+from growthlab.training.ranks import OneProcess, check_divides
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,8 @@ class Trainer:
     the caller: how many epochs without improvement on the validation window are tolerated. `epochs`
     is the largest number run. `threads` limits torch's threads on a CPU (None: no limit): the
     products of a recurrence are too small to share. The loss over the catalogue is divided among
-    OMP_NUM_THREADS threads all the same.
+    OMP_NUM_THREADS threads all the same. `processes` train together, each a share of every batch, on
+    a GPU of its own or on its share of the threads.
     """
 
     epochs: int = 50
@@ -53,9 +57,10 @@ class Trainer:
     l2: float = 1e-4
     clip: float | None = 5.0
     threads: int | None = None
+    processes: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "batch"):
+        for name in ("epochs", "patience", "batch", "processes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"trainer.{name} must be at least 1, got {getattr(self, name)}")
         if not self.lr > 0:
@@ -84,24 +89,55 @@ class Trainer:
         checkpoint folder, an interrupted fit resumes after its last finished epoch and ends with
         the same weights as an uninterrupted one, bit by bit on the CPU; the folder belongs to one
         fit, and the caller keeps the memory of `on_epoch`. Every epoch has its own random stream,
-        and the global random state is restored.
+        and the global random state is restored. With several `processes` the batches are the same,
+        and what is drawn at random is drawn for whole batches: losses differ in the last digits only.
 
         Raises
         ------
         DataError
             There is nothing to learn from: an epoch without batches.
         ConfigError
-            A loss that is not finite.
+            A loss that is not finite, or a model that trains in one process only.
+        LostProcessError
+            One of several processes was killed.
         """
+        if self.processes == 1:
+            self.train(network, batches, loss, options, model, OneProcess())
+            return
+        check_divides(network, self.processes)
+        device = device_of(options.device)
+        model.losses_ = []
+        own = replace(options, on_epoch=None, warm=None)
+        is_judged = options.on_epoch is not None
+        with training_folder() as folder:
+            job = TrainingJob(
+                self, network, batches, loss, own, is_judged, Path(folder), device.type
+            )
+            train_in_processes(job, self.processes, options, model, device)
+
+    def train(
+        self,
+        network: nn.Module,
+        batches: Batches,
+        loss: Callable[[Any, Any], Tensor],
+        options: FitOptions,
+        model: Any,
+        ranks: OneProcess,
+    ) -> None:
+        """`run` within one process, which may be one of several."""
         device = device_of(options.device)
         n_epochs = options.epochs or self.epochs
         network.to(device)
+        if isinstance(loss, nn.Module):
+            loss.to(device)
         state = _TrainingState(network, self._optimiser(network, device))
         model.losses_ = state.losses
         settings = {**asdict(self), "seed": options.seed, "n_epochs": n_epochs}
+        del settings["processes"]  # an interrupted fit may go on with more or fewer
         checkpoint = Checkpoint(options.checkpoint, settings) if options.checkpoint else None
         if checkpoint is not None and checkpoint.restore(state):
             log.info("training resumes after epoch %d of %d", len(state.losses), n_epochs)
+        ranks.agree(len(state.losses))
         started = time.perf_counter()
         while len(state.losses) < n_epochs and not state.stopped:
             epoch = len(state.losses) + 1
@@ -110,17 +146,17 @@ class Trainer:
             stream_of_epoch = torch_stream(options.seed, "epoch", epoch, device=device)
             with stream_of_epoch, torch_threads(self.threads):
                 state.losses.append(
-                    self._epoch(state, batches(epoch), loss, device, epoch, n_epochs)
+                    self._epoch(state, batches(epoch), loss, device, ranks, n_epochs)
                 )
             network.eval()
             if options.on_epoch is not None:
                 state.apply_verdict(options.on_epoch(epoch, model), epoch)
-            if checkpoint is not None:
+            if checkpoint is not None and ranks.leads:
                 checkpoint.write(state)
         if options.on_epoch is not None:
             state.restore_best()
         network.eval()
-        if checkpoint is not None:
+        if checkpoint is not None and ranks.leads:
             checkpoint.remove()
         seconds = time.perf_counter() - started
         log.debug("%d epochs on %s in %.1f s", len(state.losses), device.type, seconds)
@@ -142,24 +178,31 @@ class Trainer:
         batches: Sequence[Any],
         loss: Callable[[Any, Any], Tensor],
         device: torch.device,
-        epoch: int,
+        ranks: OneProcess,
         n_epochs: int,
     ) -> float:
         """One pass over the batches; the mean of their losses."""
+        epoch = len(state.losses) + 1
         if not len(batches):
             raise DataError("nothing to learn from: no customer has a target to predict")
         state.network.train()
         total = torch.zeros((), device=device)
-        for batch in progress(batches, f"epoch {epoch} of at most {n_epochs}", total=len(batches)):
-            on_device = type(batch)(*(x.to(device, non_blocking=True) for x in batch))
+        label = f"epoch {epoch} of at most {n_epochs}"
+        for whole in ranks.progress(batches, label, len(batches)):
+            batch, weight, rows = ranks.share(whole)
+            on_device = moved(batch, device)
             state.optimiser.zero_grad(set_to_none=True)
-            value = loss(state.network, on_device)
+            with dropout_of_part(rows) if rows is not None else nullcontext():
+                value = loss(state.network, on_device)
+            if rows is not None:
+                value = value * weight
             value.backward()
+            ranks.sum_gradients(state.network)
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(state.network.parameters(), self.clip)
             state.optimiser.step()
             total += value.detach()
-        mean = float(total) / len(batches)
+        mean = float(ranks.sum(total)) / len(batches)
         if mean != mean or mean in (float("inf"), float("-inf")):
             raise ConfigError(
                 f"the loss of epoch {epoch} is {mean}: "
@@ -190,6 +233,15 @@ class _TrainingState:
         """Restore the weights of the last improved epoch, if there is one."""
         if self.best:
             self.network.load_state_dict(self.best)
+
+
+def moved(value: Any, device: torch.device) -> Any:
+    """A tensor, or a named tuple of tensors and plain values, on the device."""
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, tuple):
+        return type(value)(*(moved(each, device) for each in value))
+    return value
 
 
 def device_of(name: str) -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ from growthlab.core.baskets import BasketSteps, basket_windows, n_baskets, step_
 from growthlab.core.errors import DataError
 from growthlab.core.histories import EVENT_CODE, Histories
 from growthlab.core.seeding import random_stream
+from growthlab.networks.losses.base import WholeBatch
 from growthlab.networks.negative_sampling import uniform_negatives
+from growthlab.training.batch_shares import Share, borders, rows_of_share, whole_for_each
 
 PADDING = 0.1  # the largest share of a batch's steps that may be padding
 JITTER = 0.1  # lengths vary within +-5 % when sorted, so that batches differ between epochs
@@ -33,6 +36,35 @@ class SequenceBatch(NamedTuple):
     weights: Tensor  # (M,) sum to 1 a position
     owned: Tensor  # (K,) item codes: the items of each user's past, ascending per user
     owned_until: Tensor  # (B + 1,) offsets of each user's owned items
+    whole: WholeBatch | None = None  # of which this is the share of a process
+
+    def share(self, rank: int, n_ranks: int) -> Share:
+        """See `DividesRows`; padded to the steps of the whole batch, and weighted by positions."""
+        n_rows, n_steps = self.sizes.shape
+        ends = borders(n_rows, n_ranks)
+        positions = torch.searchsorted(self.at, torch.tensor(ends) * n_steps).tolist()
+        if min(b - a for a, b in pairwise(positions)) == 0:
+            return whole_for_each(self, n_rows, n_ranks)
+        low, high = ends[rank], ends[rank + 1]
+        first, end = positions[rank], positions[rank + 1]
+        inside = (self.slots >= low * n_steps) & (self.slots < high * n_steps)
+        borders_of_targets = torch.searchsorted(self.positions, torch.tensor([first, end]))
+        of_targets = slice(*borders_of_targets.tolist())
+        of_owned = slice(int(self.owned_until[low]), int(self.owned_until[high]))
+        own = SequenceBatch(
+            items=self.items[inside],
+            event_types=self.event_types[inside],
+            slots=self.slots[inside] - low * n_steps,
+            sizes=self.sizes[low:high],
+            at=self.at[first:end] - low * n_steps,
+            positions=self.positions[of_targets] - first,
+            targets=self.targets[of_targets],
+            weights=self.weights[of_targets],
+            owned=self.owned[of_owned],
+            owned_until=self.owned_until[low : high + 1] - self.owned_until[low],
+            whole=WholeBatch(first, len(self.at), self.targets),
+        )
+        return rows_of_share(own, slice(low, high), n_rows, (end - first) / len(self.at))
 
 
 class PairBatch(NamedTuple):
@@ -40,6 +72,15 @@ class PairBatch(NamedTuple):
 
     users: Tensor  # (B,)
     items: Tensor  # (B, 1 + negatives), the user's own item first
+
+    def share(self, rank: int, n_ranks: int) -> Share:
+        """See `DividesRows`."""
+        n_rows = len(self.users)
+        low, high = borders(n_rows, n_ranks)[rank : rank + 2]
+        if n_rows < n_ranks:
+            return whole_for_each(self, n_rows, n_ranks)
+        own = PairBatch(self.users[low:high], self.items[low:high])
+        return rows_of_share(own, slice(low, high), n_rows, (high - low) / n_rows)
 
 
 class SequenceBatches:

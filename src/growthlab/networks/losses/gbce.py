@@ -66,14 +66,23 @@ class _MeanOverNegatives(torch.autograd.Function):
         n_negatives: int,
     ) -> Tensor:
         n_rows = max(1, VECTORS_AT_ONCE // n_negatives)
+        first, n_positions = (0, len(states)) if batch.whole is None else batch.whole[:2]
         total = states.new_zeros(())
         by_states = torch.empty_like(states)
         by_items, by_bias = torch.zeros_like(item_vectors), torch.zeros_like(bias)
-        for start in range(0, len(states), n_rows):
-            rows = states[start : start + n_rows]
+        for start in range(0, n_positions, n_rows):
+            end = min(start + n_rows, n_positions)
+            uniform = torch.rand(
+                end - start, n_negatives, dtype=torch.float64, device=states.device
+            )
+            own = slice(max(start, first), min(end, first + len(states)))
+            if own.start >= own.stop:
+                continue
+            place = slice(own.start - first, own.stop - first)
+            rows = states[place]
             drawn, is_drawn = unseen_negatives(
-                batch.users[start : start + n_rows],
-                n_negatives,
+                batch.users[place],
+                uniform[own.start - start : own.stop - start],
                 len(item_vectors),
                 batch.owned,
                 batch.owned_until,
@@ -82,7 +91,7 @@ class _MeanOverNegatives(torch.autograd.Function):
             scores = torch.bmm(vectors, rows.unsqueeze(2)).squeeze(2) + bias[drawn]  # (R, K)
             total += (functional.softplus(scores) * is_drawn).sum()
             slope = scores.sigmoid() * is_drawn
-            by_states[start : start + n_rows] = torch.bmm(slope.unsqueeze(1), vectors).squeeze(1)
+            by_states[place] = torch.bmm(slope.unsqueeze(1), vectors).squeeze(1)
             of_vectors = slope.unsqueeze(2) * rows.unsqueeze(1)  # (R, K, D)
             by_items.index_add_(0, drawn.flatten(), of_vectors.flatten(0, 1))
             by_bias.index_add_(0, drawn.flatten(), slope.flatten())

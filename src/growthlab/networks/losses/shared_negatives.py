@@ -53,13 +53,14 @@ def draw_negatives(
     its probability is the mean of both, weighted by the number of draws.
     """
     device = batch.states.device
-    places = torch.randperm(len(batch.targets), device=device)[:in_batch]
+    targets = batch.targets if batch.whole is None else batch.whole.targets
+    places = torch.randperm(len(targets), device=device)[:in_batch]
     by_support = batch.support / batch.support.sum()
     powers = batch.support**alpha
     by_power = powers / powers.sum()
     uniform = torch.rand(negatives, dtype=torch.float64, device=device)
     more = torch.searchsorted(by_power.cumsum(0), uniform).clamp(max=len(by_power) - 1)
-    items = torch.cat([batch.targets[places], more])
+    items = torch.cat([targets[places], more])
     mixed = by_support * len(places) + by_power * negatives
     return DrawnNegatives(items, (mixed / len(items)).float())
 
