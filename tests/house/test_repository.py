@@ -33,6 +33,7 @@ COMES_WITH = {  # part of what the other gives
     "pydantic": "fastapi",
     "pydantic_core": "fastapi",
     "markupsafe": "jinja2",
+    "py4j": "pyspark",
 }
 IMPORTED_AS = {
     "scikit-learn": "sklearn",
@@ -148,7 +149,10 @@ def test_everything_that_is_imported_is_declared() -> None:
     declared = {
         re.match(r"[\w-]+", each)[0].lower()  # type: ignore[index]
         for each in sum(
-            (extras[e] for e in ("lab", "ab", "uplift", "lightgbm", "text", "ann", "postgres")),
+            (
+                extras[e]
+                for e in ("lab", "ab", "uplift", "lightgbm", "text", "ann", "postgres", "spark")
+            ),
             project["dependencies"],
         )
     }

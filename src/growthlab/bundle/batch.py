@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from growthlab.bundle.answer_table import (
     REQUEST_COLUMNS,
@@ -19,7 +21,6 @@ from growthlab.bundle.bundle import Bundle
 from growthlab.bundle.finished_blocks import finished_blocks
 from growthlab.bundle.list_maker import NO_RULES
 from growthlab.bundle.table_files import (
-    Columns,
     format_of,
     join_blocks,
     n_blocks,
@@ -33,6 +34,47 @@ from growthlab.ranking.rules import Rules
 BLOCK_ROWS = 20_000
 
 
+@dataclass(frozen=True)
+class BatchJob:
+    """What each row of a file is answered with, and as what the answers are written."""
+
+    kind: str  # csv or parquet
+    k: int | None = None  # of a list; None: a number is the answer
+    rules: Rules = NO_RULES
+    filter_seen: str | None = None
+
+    def write(self, bundle: Bundle, rows: RequestRows, path: Path) -> int:
+        """Write the answers to a block of rows; how many rows these are."""
+        if self.k is None:
+            answers = predictions(bundle, rows)
+            columns = columns_of_numbers(rows, answers, bundle.manifest.answer.field)
+        else:
+            lists = recommendations(bundle, rows, self.k, self.filter_seen, self.rules)
+            columns = columns_of_lists(rows, lists)
+        return write_block(path, self.kind, columns, header=rows.first == 0)
+
+
+class BatchEngine(Protocol):
+    """Where the blocks of a file are answered."""
+
+    def writers(
+        self, job: BatchJob, bundle: Bundle, blocks: Iterable[RequestRows]
+    ) -> Iterator[Callable[[Path], int]]:
+        """For each block, in their order, what writes its answers to a path and says how many rows."""
+        ...
+
+
+class ThisProcess:
+    """Blocks are answered one after the other where the command runs."""
+
+    def writers(
+        self, job: BatchJob, bundle: Bundle, blocks: Iterable[RequestRows]
+    ) -> Iterator[Callable[[Path], int]]:
+        """See `BatchEngine.writers`."""
+        for rows in blocks:
+            yield partial(job.write, bundle, rows)
+
+
 def recommend_file(
     bundle: str | Path | Bundle,
     source: str | Path,
@@ -40,6 +82,7 @@ def recommend_file(
     k: int = 10,
     rules: Rules = NO_RULES,
     filter_seen: str | None = None,
+    engine: BatchEngine | None = None,
 ) -> int:
     """Lists for every row of `source`, written to `target`; how many rows were written.
 
@@ -49,7 +92,7 @@ def recommend_file(
     ``user_id``, ``item_id``, ``score``, ``rank``, ``served``, ``level``, ``reason``. `rules` hold
     for all rows, and so does `filter_seen` (None: the policy that the bundle was evaluated
     with). The target appears only when it is complete; after a kill, the next call continues where the
-    last one was.
+    last one was. `engine` says where rows are answered (None: here), and changes no byte of the target.
 
     Raises
     ------
@@ -65,16 +108,19 @@ def recommend_file(
     bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
     # a bundle that gives no lists, or a wrong policy, shows before any work is done
     bundle.recommend([RecommendRequest(filter_seen=filter_seen)], k, rules)
-
-    def answer(rows: RequestRows) -> Columns:
-        return columns_of_lists(rows, recommendations(bundle, rows, k, filter_seen, rules))
-
+    job = BatchJob(format_of(Path(target)), k, rules, filter_seen)
     seen = filter_seen or bundle.manifest.filter_seen
-    about = f"lists of {k} by {_state_of(bundle)} under {rules}, {seen} left out"
-    return _transform(Path(source), Path(target), REQUEST_COLUMNS, answer, about)
+    about = f"lists of {k} by {state_of(bundle)} under {rules}, {seen} left out"
+    answers = partial((engine or ThisProcess()).writers, job, bundle)
+    return _transform(Path(source), Path(target), REQUEST_COLUMNS, answers, about)
 
 
-def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Path) -> int:
+def score_file(
+    bundle: str | Path | Bundle,
+    source: str | Path,
+    target: str | Path,
+    engine: BatchEngine | None = None,
+) -> int:
     """A prediction for every row of `source`, written to `target`; how many rows were written.
 
     `source` has a column ``user_id``, or columns of the model's features, or both: features of
@@ -86,17 +132,13 @@ def score_file(bundle: str | Path | Bundle, source: str | Path, target: str | Pa
     bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
     bundle.predict([])  # a bundle that gives no numbers shows before any work is done
     assert bundle.predictor is not None
-    field = bundle.manifest.answer.field
-
-    def answer(rows: RequestRows) -> Columns:
-        return columns_of_numbers(rows, predictions(bundle, rows), field)
-
-    about = f"{field} by {_state_of(bundle)}"
+    about = f"{bundle.manifest.answer.field} by {state_of(bundle)}"
+    answers = partial((engine or ThisProcess()).writers, BatchJob(format_of(Path(target))), bundle)
     wanted = ("user_id", *bundle.predictor.scorer.columns)
-    return _transform(Path(source), Path(target), wanted, answer, about)
+    return _transform(Path(source), Path(target), wanted, answers, about)
 
 
-def _state_of(bundle: Bundle) -> str:
+def state_of(bundle: Bundle) -> str:
     """What the answers of a bundle depend on: its version, and whether known users can be looked up."""
     return f"{bundle.manifest.version} ({bundle.no_lookup or 'with known users'})"
 
@@ -105,7 +147,7 @@ def _transform(
     source: Path,
     target: Path,
     wanted: tuple[str, ...],
-    answer: Callable[[RequestRows], Columns],
+    answers: Callable[[Iterable[RequestRows]], Iterator[Callable[[Path], int]]],
     about: str,
 ) -> int:
     """Read and answer block by block; finished blocks wait next to the target until all are there."""
@@ -117,19 +159,23 @@ def _transform(
     stat = source.stat()
     identity = f"{about} for {source.resolve()} {stat.st_size} {stat.st_mtime_ns} {BLOCK_ROWS}"
     with finished_blocks(target, identity) as parts:
-        first = 0
-        blocks = progress(
-            read_blocks(source, BLOCK_ROWS), "answering", total=n_blocks(source, BLOCK_ROWS)
-        )
-        for number, (columns, n_rows) in enumerate(blocks):
-            if not set(wanted) & set(columns):
-                near = near_matches(wanted[0], columns)
-                raise DataError(f"{source} has none of the columns {', '.join(wanted[:5])}: {near}")
-            if number >= len(parts.rows):
-                answers = answer(RequestRows(columns, n_rows, first))
-                write = partial(write_block, kind=kind, columns=answers, header=number == 0)
-                parts.add(write)
-            first += n_rows
-        if not first:
-            raise DataError(f"{source} has no rows")
+        for write in answers(_blocks_from(source, wanted, len(parts.rows))):
+            parts.add(write)
         return parts.joined(partial(join_blocks, kind=kind))
+
+
+def _blocks_from(source: Path, wanted: tuple[str, ...], n_done: int) -> Iterator[RequestRows]:
+    """The blocks of the source but the first `n_done`."""
+    first = 0
+    blocks = progress(
+        read_blocks(source, BLOCK_ROWS), "answering", total=n_blocks(source, BLOCK_ROWS)
+    )
+    for number, (columns, n_rows) in enumerate(blocks):
+        if not set(wanted) & set(columns):
+            near = near_matches(wanted[0], columns)
+            raise DataError(f"{source} has none of the columns {', '.join(wanted[:5])}: {near}")
+        if number >= n_done:
+            yield RequestRows(columns, n_rows, first)
+        first += n_rows
+    if not first:
+        raise DataError(f"{source} has no rows")

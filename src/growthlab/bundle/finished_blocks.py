@@ -13,11 +13,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from growthlab.core.atomic_write import write_json
-from growthlab.core.errors import ConfigError
+from growthlab.core.errors import ConfigError, GrowthlabError
 
 log = logging.getLogger(__name__)
 
 JOURNAL = "journal.json"
+
+
+class LostEngineError(GrowthlabError, RuntimeError):
+    """Whatever computed the blocks is gone, and no block is to blame: the next call continues."""
 
 
 @dataclass
@@ -53,8 +57,9 @@ class FinishedBlocks:
 def finished_blocks(target: Path, identity: str) -> Iterator[FinishedBlocks]:
     """The blocks of `target` that an earlier call with the same `identity` has finished.
 
-    They are removed at the end and after an error; a kill or an interrupt leaves them, so that the
-    next call continues. Blocks of another identity (another bundle, source or setting) are removed.
+    They are removed at the end and after an error; a kill, an interrupt or a `LostEngineError` leaves
+    them, so that the next call continues. Blocks of another identity (another bundle, source or
+    setting) are removed.
 
     Raises
     ------
@@ -68,6 +73,8 @@ def finished_blocks(target: Path, identity: str) -> Iterator[FinishedBlocks]:
         with lock.acquire(timeout=0):
             try:
                 yield _blocks_of_before(folder, target, identity)
+            except LostEngineError:
+                raise
             except Exception:
                 _remove(folder, lock.lock_file)
                 raise

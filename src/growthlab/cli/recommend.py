@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from growthlab.bundle.batch import recommend_file
+from growthlab.cluster.batch_engine import batch_engine
 from growthlab.config.compose import Command
 from growthlab.ranking.rules import Rules
 
@@ -24,6 +25,7 @@ def run(command: Command) -> int:
         config.k,
         rules,
         config.filter_seen,
+        batch_engine(config.engine, config.spark_master),
     )
     print(f"{written:,} rows in {config.output}")
     return 0

@@ -1,0 +1,1 @@
+"""Where fits and trials run: on this machine, or on a Ray cluster."""
