@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import pkgutil
 import re
@@ -174,6 +175,31 @@ def test_the_benchmark_of_intervals_measures(kind: str, monkeypatch: pytest.Monk
     monkeypatch.syspath_prepend(EXPERIMENTS / "benchmarks")  # it imports the benchmark beside it
     _, peak_mb, _ = map(float, benchmark_module("intervals").measure(kind, 300, 10).split())
     assert peak_mb > 0
+
+
+def test_the_benchmark_of_a_gpu_writes_each_step_and_runs_none_twice(tmp_path: Path) -> None:
+    gpu, out = benchmark_module("gpu"), tmp_path / "gpu.jsonl"
+    only = ["check recommend/neumf", "speed sasrec, cross", "study sasrec, BCE"]
+    words = ["--device", "cpu", "--tiny", "--out", str(out), "--only", *only]
+    assert gpu.run(gpu.arguments(words)) == 0
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["step"].startswith(begin) for line, begin in zip(lines, only, strict=True)]
+    assert lines[0]["right"]
+    assert lines[0]["loss"] == 0  # the device is the CPU itself
+    assert min(lines[1]["made"], lines[1]["ready"]) > 0
+    assert lines[2]["epochs"] == 1
+    assert gpu.run(gpu.arguments(words)) == 0
+    late = [*words[:-3], "check recommend/bpr", "--minutes", "0"]
+    assert gpu.run(gpu.arguments(late)) == 1
+    more = [json.loads(line) for line in out.read_text().splitlines()][3:]
+    assert [line["error"] for line in more] == ["out of time"]
+
+
+def test_the_benchmark_of_a_gpu_checks_every_network() -> None:
+    gpu = benchmark_module("gpu")
+    assert {"recommend/gru4rec", "recommend/sasrec", "recommend/neumf", "churn/gru_hazard"} <= {
+        "/".join(each) for each in gpu.networks()
+    }
 
 
 def benchmark_module(name: str) -> ModuleType:
