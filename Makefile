@@ -107,9 +107,9 @@ drills: install  ## the long ones: faults in the middle of work, fuzzed requests
 bench-peers: install  ## growthlab beside other libraries (DATA=path of sequences.parquet, BENCH=further options)
 	TORCH_INDEX_URL="$(TORCH_INDEX_URL)" $(BIN)/python experiments/benchmarks/peers.py $(DATA) $(BENCH)
 
-study: install  ## run a study of experiments/ again and rebuild its tables (NN=01 DATA=path ONLY=step)
+study: install  ## run a study of experiments/ again and rebuild its tables (NN=01 DATA=path ONLY=step CLUSTER=host:port)
 	@test -d experiments/$(NN)-* || { echo "make study NN=01 DATA=path: experiments/README.md lists the studies"; exit 2; }
-	$(BIN)/python experiments/$(NN)-*/run.py $(DATA) $(if $(ONLY),--only '$(ONLY)')
+	$(BIN)/python experiments/$(NN)-*/run.py $(DATA) $(if $(ONLY),--only '$(ONLY)') $(if $(CLUSTER),--cluster $(CLUSTER))
 	$(BIN)/python experiments/$(NN)-*/table.py
 
 clean:  ## remove what the other targets made

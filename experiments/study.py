@@ -1,12 +1,13 @@
 """The driver of every study: runs the steps of its plan.yaml and keeps its results.csv.
 
-    python experiments/NN-question/run.py [DATA] [--only NAME ...]
+    python experiments/NN-question/run.py [DATA] [--only NAME ...] [--cluster HOST:PORT]
 
 plan.yaml holds ``parts``. A part is one step, or one step for each of its ``rows``. A step's ``command`` is
 what follows ``growthlab``; in it DATA stands for the path that was given and MODEL for the model of the
 row. A step without a command is code of the study's own run.py. Runs go to the study's own MLflow store in
 ``.growthlab/studies/<study>/``, and results.csv is written after every step. A step that is finished in
-this checkout is not run again, so an interrupted study goes on where it stopped.
+this checkout is not run again, so an interrupted study goes on where it stopped. With ``--cluster`` the fits
+and trials of its steps are sent to that Ray cluster, and nothing else changes.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ COLUMNS = [
     "code_version",
     "run_id",
 ]
+COMMANDS_OF_A_CLUSTER = ("compare", "train", "tune")
 STRATA_METRICS = ("hit_rate_at_10", "ndcg_at_10")
 
 
@@ -82,6 +84,7 @@ class Study:
 
     def __init__(self, script: str) -> None:
         self.folder = Path(script).resolve().parent
+        self.cluster: str | None = None  # HOST:PORT of a Ray cluster, or local
         self.runs_folder = ROOT / ".growthlab" / "studies" / self.folder.name
         self.plan: dict[str, Any] = yaml.safe_load((self.folder / "plan.yaml").read_text())
 
@@ -152,6 +155,8 @@ class Study:
             f"cache={self.runs_folder / 'cache'}",
             f"+tags.step='{step.name}'",
         ]
+        if self.cluster is not None and words[0] in COMMANDS_OF_A_CLUSTER:
+            own += ["cluster=ray", f"cluster.address={self.cluster}"]
         self.runs_folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run([sys.executable, "-m", "growthlab.cli.main", *words, *own])
         if done.returncode not in (0, 1):  # 1: a model failed, and the leaderboard says which
@@ -171,7 +176,11 @@ class Study:
             metavar="NAME",
             help="parts or steps of plan.yaml; * stands for any text",
         )
+        parser.add_argument(
+            "--cluster", metavar="HOST:PORT", help="Ray cluster for fits and trials, or local"
+        )
         options = parser.parse_args()
+        self.cluster = options.cluster
         data = options.data.resolve() if needs else None
         if data is not None and not data.exists():
             parser.error(f"{data} does not exist: give the path of {needs}")

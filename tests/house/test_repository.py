@@ -151,7 +151,10 @@ def test_everything_that_is_imported_is_declared() -> None:
         for each in sum(
             (
                 extras[e]
-                for e in ("lab", "ab", "uplift", "lightgbm", "text", "ann", "postgres", "spark")
+                for e in (
+                    *("lab", "ab", "uplift", "lightgbm", "text", "ann", "postgres", "spark"),
+                    "ray",
+                )
             ),
             project["dependencies"],
         )

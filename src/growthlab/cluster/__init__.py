@@ -1,1 +1,1 @@
-"""Where fits and trials run: on this machine, or on a Ray cluster."""
+"""Where fits, trials and batches run: on this machine, or on a cluster of Ray or Spark."""

@@ -18,6 +18,7 @@ SAVED_GROUPS = ("data", "split", "task", "model")
 KEYS_NOT_SAVED = (
     "tracking",
     "cache",
+    "cluster",
     "device",
     "rerun",
     "metrics",

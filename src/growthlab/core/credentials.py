@@ -1,4 +1,4 @@
-"""Passwords in words and addresses: kept out of what is printed and logged."""
+"""Passwords in words and addresses, and where a cluster is: kept out of what is printed and logged."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import re
 IN_ADDRESS = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
 AS_OPTION = re.compile(r"(?i)([?&](?:[\w-]*(?:password|passwd|pwd|secret|token|key))=)[^&\s]*")
 
+OF_CLUSTER = re.compile(r"(\bcluster\.address=)(?!local\b)\S*")
+
 
 def without_passwords(text: str) -> str:
-    """The text with ``***`` for the passwords of addresses in it.
+    """The text with ``***`` for the passwords of addresses in it, and for the address of a cluster.
 
     >>> without_passwords("storage=postgresql://me:hush@host/db?sslpassword=hush2")
     'storage=postgresql://me:***@host/db?sslpassword=***'
+    >>> without_passwords("compare cluster=ray cluster.address=10.0.0.1:6379")
+    'compare cluster=ray cluster.address=***'
     """
-    return AS_OPTION.sub(r"\1***", IN_ADDRESS.sub(r"\1:***@", text))
+    hidden = OF_CLUSTER.sub(r"\1***", text)
+    return AS_OPTION.sub(r"\1***", IN_ADDRESS.sub(r"\1:***@", hidden))

@@ -59,6 +59,7 @@ class Outcome:
     n_deciding: float = math.nan  # customers who decided on the validation window; NaN: not counted
     fit_cpu_seconds: float | None = None  # None where it was not measured
     epochs: int | None = None
+    device: str = "cpu"  # on which a network was fitted
     curves: dict[str, list[float]] = field(default_factory=dict)
     scorer: Any = None  # what a bundle carries; None where the model cannot be exported
     why_not_exportable: str = ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,12 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: with the steps already read, as it has no events to read them from."""
+        if self.read_steps is not None:
+            _ = self.steps
+        return {**vars(self), "read_steps": None}
 
     @property
     def truth(self) -> np.ndarray:

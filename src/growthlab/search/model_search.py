@@ -15,7 +15,7 @@ from growthlab.search.search_loop import Objectives, SearchLoop, TrialRecorder
 from growthlab.search.search_run import SearchRun
 from growthlab.search.study import Study
 from growthlab.search.trial import FinishedTrial
-from growthlab.search.workers import Worker, run_workers
+from growthlab.search.workers import LocalProcesses, StudyWorkers, Worker
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 
@@ -27,8 +27,9 @@ class ModelSearch:
     """A study of one model's settings, and everything that its trials need.
 
     `contender` gives the model with some settings, named by their config path (``model.neighbours``).
-    `open_recorder` starts or continues the study's run in MLflow. Each of `n_jobs` processes runs
-    `worker`. `limits` are costs that the winner may not exceed. `seed` is the seed of every fit.
+    `open_recorder` starts or continues the study's run in MLflow. Each process of `cluster`, `n_jobs` of
+    them where it leaves that open, runs `worker`. `limits` are costs that the winner may not exceed.
+    `seed` is the seed of every fit.
     """
 
     study: Study
@@ -37,6 +38,7 @@ class ModelSearch:
     contender: Callable[[Mapping[str, Any]], Contender]
     open_recorder: Callable[[], SearchRun]
     worker: Worker
+    cluster: StudyWorkers = field(default_factory=LocalProcesses)
     limits: Mapping[str, float] = field(default_factory=dict)
     n_jobs: int = 1
     seed: int = 0
@@ -99,9 +101,9 @@ class ModelSearch:
             loop.on_change = lambda: update(*_progress(self.study))
             loop.on_change()
             recorder.end_orphaned_trials()
-            if self.n_jobs > 1:
-                n_jobs = min(self.n_jobs, self.study.budget.trials)
-                run_workers(self.worker, n_jobs, fail_trials, loop.on_change)
+            n_workers = min(self.cluster.n_workers(self.n_jobs), self.study.budget.trials)
+            if self.cluster.elsewhere or n_workers > 1:
+                self.cluster.run_workers(self.worker, n_workers, fail_trials, loop.on_change)
             else:
                 loop.run()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.core.interrupts import interruptible
@@ -33,6 +33,49 @@ class Worker:
 
     function: Callable[..., None]
     arguments: tuple[Any, ...] = ()
+
+
+class StudyWorkers(Protocol):
+    """Runs the processes that work on a study, on this machine or elsewhere."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether they run elsewhere even if it is one."""
+        ...
+
+    def n_workers(self, n_jobs: int) -> int:
+        """How many processes work on a study for the setting ``n_jobs``."""
+        ...
+
+    def run_workers(
+        self,
+        worker: Worker,
+        n_workers: int,
+        on_death: Callable[[str, str], int],
+        on_change: Callable[[], None],
+    ) -> None:
+        """As `run_workers` below."""
+        ...
+
+
+class LocalProcesses:
+    """Processes of this machine; a single one is this process itself."""
+
+    elsewhere: ClassVar[bool] = False
+
+    def n_workers(self, n_jobs: int) -> int:
+        """As many as are asked for."""
+        return n_jobs
+
+    def run_workers(
+        self,
+        worker: Worker,
+        n_workers: int,
+        on_death: Callable[[str, str], int],
+        on_change: Callable[[], None],
+    ) -> None:
+        """See `run_workers`."""
+        run_workers(worker, n_workers, on_death, on_change)
 
 
 def run_workers(

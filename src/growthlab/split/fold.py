@@ -33,6 +33,11 @@ class Cut(Generic[Data]):
             )
         return self.inner
 
+    def without_data(self) -> Cut[None]:
+        """The cutoffs and windows alone."""
+        inner = None if self.inner is None else self.inner.without_data()
+        return Cut(None, None, self.cutoff, self.horizon, inner, self.gap)
+
 
 @dataclass(frozen=True)
 class TableFold(Cut[LabelledTable]):

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from growthlab.tasks.executor import ANY_RESOURCES, Resources
+
 
 @dataclass(frozen=True)
 class Contender:
-    """A model in a comparison: its name, a factory of unfitted models, and its settings for the log."""
+    """A model in a comparison: its name, a factory of unfitted models, its settings, what a fit needs."""
 
     name: str
     factory: Callable[[], Any]
     settings: Mapping[str, Any]
+    resources: Resources = ANY_RESOURCES
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from growthlab.core.atomic_write import write_json
 from growthlab.core.errors import ConfigError, ExportError
 from growthlab.evaluation.outcome import ModelEvaluation, Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
-from growthlab.models.base import Exportable, RecordsLosses, Tabled
+from growthlab.models.base import Exportable, RecordsLosses, Tabled, TrainsNetwork
 from growthlab.models.boosting import patience_of
 from growthlab.split.fold import Cut, Fold, TableFold
 from growthlab.tasks.base import AnswersForTables, Calibrates, Task
@@ -31,7 +31,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoldEvaluation:
-    """A task on a fold with its metrics, and the data that all models of a comparison share."""
+    """A task on a fold with its metrics, and the data that all models of a comparison share.
+
+    Pickled for another process it has the prepared data and the cutoffs, and no events.
+    """
 
     task: Task
     fold: Cut[Any]
@@ -67,6 +70,11 @@ class FoldEvaluation:
         _ = self.objective_metric, self.test_data
         if self.fold.inner is not None:
             _ = self.selection_data
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What models are fitted to and evaluated on, as plain arrays and tables."""
+        self.prepare()
+        return {**vars(self), "fold": self.fold.without_data()}
 
     @cached_property
     def objective_metric(self) -> dict[str, Any]:
@@ -342,8 +350,16 @@ def _outcome(
         rough=result.rough,
         n_deciding=math.nan if chosen.n_deciding is None else chosen.n_deciding,
         epochs=chosen.epochs,
+        device=_device_of(model),
         curves=chosen.curves,
     )
+
+
+def _device_of(model: Any) -> str:
+    """The device of the fitted model's network; models without one run on the CPU."""
+    if not isinstance(model, TrainsNetwork):
+        return "cpu"
+    return str(next(model.network_.parameters()).device.type)
 
 
 def scorer_of(model: Any) -> tuple[Any, str]:

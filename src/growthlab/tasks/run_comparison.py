@@ -1,24 +1,26 @@
-"""An even comparison: every contender, seed and origin in one loop; failures do not stop the rest."""
+"""An even comparison: every contender, seed and origin is a job; failures do not stop the rest."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from growthlab.core.errors import LackingDataError
 from growthlab.core.interrupts import raise_if_interrupted
-from growthlab.core.progress import progress
+from growthlab.core.progress import bar
 from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
-from growthlab.models.base import SaysStochastic
+from growthlab.models.base import SaysStochastic, trains_network
 from growthlab.models.table_estimator import is_seeded
 from growthlab.split.fold import Cut
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender, Entry
+from growthlab.tasks.executor import Executor, Job, JobEnded, JobStarted, PlainLoop
 from growthlab.tasks.fold_evaluation import FoldEvaluation, require_choices, run_model
 from growthlab.training.learned_state import WarmStart
 
@@ -79,13 +81,15 @@ def run_comparison(
     recorder: ComparisonRecorder | None = None,
     warm: WarmStart | None = None,
     leave_out: bool = False,
+    executor: Executor | None = None,
 ) -> ComparisonResults:
     """Fit and evaluate every contender on every fold; stochastic ones with `seeds` seeds.
 
     `warm` is the state of an earlier run of a single contender, to continue from. With `leave_out` a model
     that the data lacks something for (`LackingDataError`) takes no part, and has not failed. A failed one is
     recorded, and the others continue. What no model can mend ends the comparison: storage that
-    failed, and a mistake in the data that they share, which is built first.
+    failed, and a mistake in the data that they share, which is built first. The results do not depend on
+    where and in which order the `executor` runs the fits; by default one runs after the other here.
     """
     entries = [
         Entry(contender, each, origin)
@@ -96,66 +100,174 @@ def run_comparison(
     models = {contender.name: contender.factory for contender in contenders}
     for fold in folds:
         require_choices(fold, models)
-    results = ComparisonResults({origin: [] for origin in range(len(folds))}, {})
-    evaluation = None
-    for number, entry in enumerate(progress(entries, "models", len(entries)), start=1):
-        if entry.contender.name in results.left_out:
-            continue
-        before = recorder.finished_before(entry) if recorder is not None else None
-        if before is not None:
-            log.info("%s: finished in an earlier call", entry.label)
-            results.outcomes[entry.origin].append(before)
-            continue
-        if evaluation is None or evaluation.fold is not folds[entry.origin]:
-            evaluation = FoldEvaluation(task, folds[entry.origin], metrics, refit, n_resamples)
-            evaluation.prepare()
-        log.info("%s: fitting, %d of %d", entry.label, number, len(entries))
-        try:
-            outcome = _run_entry(entry, evaluation, device, recorder, warm)
-        except Exception as error:
-            raise_if_interrupted()
-            raise_if_storage_failed(error)
-            if leave_out and isinstance(error, LackingDataError):
-                log.info("%s: left out, as %s", entry.contender.name, error)
-                results.left_out[entry.contender.name] = str(error)
-                if recorder is not None:
-                    recorder.leave_out(entry)
-                continue
-            log.error("%s failed: %s", entry.label, error)
-            results.errors[entry.label] = error
-            if recorder is not None:
-                recorder.fail(entry, error)
-        else:
-            results.outcomes[entry.origin].append(outcome)
-    return results
-
-
-def _run_entry(
-    entry: Entry,
-    evaluation: FoldEvaluation,
-    device: str,
-    recorder: ComparisonRecorder | None,
-    warm: WarmStart | None,
-) -> Outcome:
-    """Run and record one entry."""
-    checkpoint = None
-    if recorder is not None:
-        recorder.start(entry, evaluation)
-        checkpoint = recorder.checkpoint(entry)
-    outcome = run_model(
-        evaluation,
-        entry.contender.factory,
-        name=entry.contender.name,
-        seed=entry.seed,
+    comparison = _RunningComparison(
+        evaluations=_Evaluations(task, folds, metrics, refit, n_resamples),
+        entries=entries,
         device=device,
-        checkpoint=checkpoint,
-        export=recorder is not None,
-        label=entry.label,
+        recorder=recorder,
         warm=warm,
+        leave_out=leave_out,
     )
-    if recorder is not None:
-        recorder.finish(entry, evaluation, outcome)
-    return outcome
+    return comparison.run(executor or PlainLoop())
+
+
+@dataclass
+class _Evaluations:
+    """The evaluation of the fold that entries are taken from; one of another fold replaces it."""
+
+    task: Task
+    folds: Sequence[Cut[Any]]
+    metrics: Mapping[str, Any]
+    refit: bool
+    n_resamples: int
+    _newest: FoldEvaluation | None = None
+
+    def of(self, origin: int) -> FoldEvaluation:
+        """The prepared evaluation of an origin."""
+        if self._newest is None or self._newest.fold is not self.folds[origin]:
+            self._newest = FoldEvaluation(
+                self.task, self.folds[origin], self.metrics, self.refit, self.n_resamples
+            )
+            self._newest.prepare()
+        return self._newest
+
+
+@dataclass
+class _RunningComparison:
+    """The entries of a comparison while they run, and what became of each, by its place."""
+
+    evaluations: _Evaluations
+    entries: Sequence[Entry]
+    device: str
+    recorder: ComparisonRecorder | None
+    warm: WarmStart | None
+    leave_out: bool
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    errors: dict[int, Exception] = field(default_factory=dict)
+    left_out: dict[str, tuple[int, str]] = field(default_factory=dict)  # model -> place, reason
+    places: dict[Job, int] = field(default_factory=dict)  # of the jobs that have not ended
+    running: dict[Job, str] = field(default_factory=dict)  # the process of each
+
+    def run(self, executor: Executor) -> ComparisonResults:
+        """Run what was not finished before."""
+        with bar("models", len(self.entries)) as update:
+            for event in executor.run(self._jobs()):
+                if isinstance(event, JobStarted):
+                    self._start(event)
+                else:
+                    self._end(event)
+                update(len(self.outcomes) + len(self.errors), _where(self.running))
+        return self._results()
+
+    def _jobs(self) -> Iterator[Job]:
+        """A job for each entry that an earlier call had not finished."""
+        for place, entry in enumerate(self.entries):
+            if entry.contender.name in self.left_out:
+                continue
+            before = self.recorder.finished_before(entry) if self.recorder is not None else None
+            if before is not None:
+                log.info("%s: finished in an earlier call", entry.label)
+                self.outcomes[place] = before
+                continue
+            job = self._job(entry)
+            self.places[job] = place
+            yield job
+
+    def _job(self, entry: Entry) -> Job:
+        """The fit of an entry."""
+        evaluation = self.evaluations.of(entry.origin)
+        work = partial(
+            run_model,
+            factory=entry.contender.factory,
+            name=entry.contender.name,
+            seed=entry.seed,
+            device=self.device,
+            checkpoint=self.recorder.checkpoint(entry) if self.recorder is not None else None,
+            export=self.recorder is not None,
+            label=entry.label,
+            warm=self.warm,
+        )
+        on_device = self.device != "cpu" and trains_network(entry.contender.factory())
+        return Job(entry.label, work, evaluation, entry.contender.resources, on_device)
+
+    def _start(self, event: JobStarted) -> None:
+        """Record that an entry runs; not again where its first process was lost."""
+        entry, job, process = self.entries[self.places[event.job]], event.job, event.process
+        where = f" in {_shown(process)}" if process else ""
+        number = self.places[job] + 1
+        log.info("%s: fitting%s, %d of %d", entry.label, where, number, len(self.entries))
+        started_before = job in self.running
+        self.running[job] = process
+        if self.recorder is None or started_before:
+            return
+        try:
+            self.recorder.start(entry, job.shared)
+        except Exception as error:
+            event.dropped = True
+            self.running.pop(job)
+            self._fail(self.places.pop(job), error)
+
+    def _end(self, event: JobEnded) -> None:
+        """Record the result of an entry, or why it has none."""
+        place, error = self.places.pop(event.job), event.error
+        entry = self.entries[place]
+        self.running.pop(event.job, None)
+        if self._is_left_out(place):
+            self._remove(place)
+            return
+        try:
+            if error is not None:
+                raise error
+            if self.recorder is not None:
+                self.recorder.finish(entry, event.job.shared, event.result)
+        except Exception as reason:
+            self._fail(place, reason)
+        else:
+            self.outcomes[place] = event.result
+
+    def _fail(self, place: int, error: Exception) -> None:
+        """Leave a failed entry out, or record it as failed."""
+        raise_if_interrupted()
+        raise_if_storage_failed(error)
+        entry = self.entries[place]
+        name = entry.contender.name
+        if self.leave_out and isinstance(error, LackingDataError):
+            if name not in self.left_out:
+                log.info("%s: left out, as %s", name, error)
+            found = (place, str(error))
+            self.left_out[name] = min(self.left_out.get(name, found), found)
+            self._remove(place)
+            for later in [n for n in self.outcomes if self._is_left_out(n)]:
+                del self.outcomes[later]  # one fit after the other would not have come to it
+                self._remove(later)
+            return
+        log.error("%s failed: %s", entry.label, error)
+        self.errors[place] = error
+        if self.recorder is not None:
+            self.recorder.fail(entry, error)
+
+    def _remove(self, place: int) -> None:
+        """Remove what was recorded of an entry that takes no part after all."""
+        if self.recorder is not None:
+            self.recorder.leave_out(self.entries[place])
+
+    def _is_left_out(self, place: int) -> bool:
+        """Whether a fit before this one, in the order of the entries, has left the model out."""
+        first = self.left_out.get(self.entries[place].contender.name)
+        return first is not None and first[0] < place
+
+    def _results(self) -> ComparisonResults:
+        """The outcomes and errors in the order of the entries."""
+        results = ComparisonResults(
+            {origin: [] for origin in range(len(self.evaluations.folds))}, {}
+        )
+        results.left_out.update({name: why for name, (_, why) in self.left_out.items()})
+        for place, entry in enumerate(self.entries):
+            if place in self.errors:
+                results.errors[entry.label] = self.errors[place]
+            elif place in self.outcomes:
+                results.outcomes[entry.origin].append(self.outcomes[place])
+        return results
 
 
 def _seeds_of(contender: Contender, first: int, n: int) -> list[int]:
@@ -163,3 +275,16 @@ def _seeds_of(contender: Contender, first: int, n: int) -> list[int]:
     model = contender.factory()
     seeded = model.stochastic if isinstance(model, SaysStochastic) else is_seeded(model)
     return list(range(first, first + (n if seeded else 1)))
+
+
+def _where(running: Mapping[Job, str]) -> str:
+    """Which fits run where, for the progress bar."""
+    return ", ".join(
+        f"{job.label} in {_shown(process)}" if process else job.label
+        for job, process in running.items()
+    )
+
+
+def _shown(process: str) -> str:
+    """``host:number`` of the process ``host:number:start``."""
+    return process.rpartition(":")[0]

@@ -17,7 +17,6 @@ import yaml
 from growthlab.core.errors import ConfigError
 from growthlab.core.interrupts import uninterrupted
 from growthlab.evaluation.outcome import Outcome
-from growthlab.models.base import TrainsNetwork
 from growthlab.tasks.entry import Entry
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tracking.checkpoints import Checkpoints
@@ -71,10 +70,8 @@ class ComparisonRun:
     runs: dict[str, str] = field(default_factory=dict)  # entry label -> run id
     _bundle_mb: dict[str, list[float]] = field(default_factory=dict)  # model -> sizes
     _n_failed: int = 0
-    _current: str | None = None
-
-    def __post_init__(self) -> None:
-        self._checkpoints = Checkpoints(self.checkpoints)
+    _open: dict[str, str] = field(default_factory=dict)  # label -> run of an entry that runs
+    _claimed: dict[str, Checkpoints] = field(default_factory=dict)  # label -> its checkpoint folder
 
     def __enter__(self) -> Self:
         try:
@@ -145,7 +142,8 @@ class ComparisonRun:
     def checkpoint(self, entry: Entry) -> Path | None:
         """The checkpoint folder of an entry; None if another process uses it."""
         fit = [self.child_config(entry), self.lineage.digest, entry.origin, code_version()]
-        return self._checkpoints.claim(json.dumps(fit, sort_keys=True, default=str))
+        self._claimed[entry.label] = Checkpoints(self.checkpoints)
+        return self._claimed[entry.label].claim(json.dumps(fit, sort_keys=True, default=str))
 
     @uninterrupted()
     def start(self, entry: Entry, evaluation: FoldEvaluation) -> None:
@@ -163,20 +161,20 @@ class ComparisonRun:
         if self.parent:
             tags[PARENT_TAG] = self.run_id
         tags[NOTE] = note_of_model(entry.label, self._experiment, tags.get(PARENT_TAG, ""))
-        self._current = self._new_run(entry.label, tags)
-        self.runs[entry.label] = self._current
+        run_id = self._new_run(entry.label, tags)
+        self._open[entry.label] = self.runs[entry.label] = run_id
         if not self.parent:
-            self.run_id = self._current
-        self._log_config(self._current, self.child_config(entry), entry.origin)
-        self._log_data(self._current)
+            self.run_id = run_id
+        self._log_config(run_id, self.child_config(entry), entry.origin)
+        self._log_data(run_id)
 
     @uninterrupted()
     def finish(self, entry: Entry, evaluation: FoldEvaluation, outcome: Outcome) -> None:
         """Log metrics, tables, plots and the bundle of an entry, and end its run."""
-        client, run_id = self.store.client, self._current_run()
+        client, run_id = self.store.client, self._open[entry.label]
         first = [evaluation.task.objective, *self.columns]
         log_outcome(client, run_id, outcome, list(dict.fromkeys(first)))
-        client.set_tag(run_id, "device", _device_of(outcome.model))
+        client.set_tag(run_id, "device", outcome.device)
         log_figures(client, run_id, self.figures(outcome))
         if outcome.scorer is not None:
             with artifact_folder(client, run_id) as folder:
@@ -185,39 +183,39 @@ class ComparisonRun:
             self._add_size(entry, size / 2**20)
             log_metrics(client, run_id, {"bundle_mb": size / 2**20})
         end_run(client, run_id, "FINISHED")
-        self._current = None
-        self._checkpoints.remove()
+        del self._open[entry.label]
+        self._claimed.pop(entry.label).remove()
 
     @uninterrupted()
     def fail(self, entry: Entry, error: Exception) -> None:
         """End the run of an entry as FAILED, with its error."""
         self._n_failed += 1
-        self._checkpoints.release()
-        if self._current is None:
+        self._release(entry.label)
+        run_id, client = self._open.get(entry.label), self.store.client
+        if run_id is None:
             return
-        client = self.store.client
-        client.set_tag(self._current, "error", f"{type(error).__name__}: {error}"[:5000])
-        client.log_text(self._current, "".join(traceback.format_exception(error)), "error.txt")
-        end_run(client, self._current, "FAILED")
-        self._current = None
+        client.set_tag(run_id, "error", f"{type(error).__name__}: {error}"[:5000])
+        client.log_text(run_id, "".join(traceback.format_exception(error)), "error.txt")
+        end_run(client, run_id, "FAILED")
+        del self._open[entry.label]
 
     @uninterrupted()
     def leave_out(self, entry: Entry) -> None:
         """Remove the run of an entry that takes no part after all."""
-        self._checkpoints.release()
-        self.runs.pop(entry.label, None)
-        if self._current is not None:
-            self.store.client.delete_run(self._current)
-            self._current = None
+        self._release(entry.label)
+        run_id = self.runs.pop(entry.label, None)
+        self._open.pop(entry.label, None)
+        if run_id is not None:
+            self.store.client.delete_run(run_id)
 
     @uninterrupted()
     def close(self, status: str) -> None:
         """End the open runs with `status`: FINISHED, FAILED or KILLED."""
-        self._checkpoints.release()
+        for label in list(self._claimed):
+            self._release(label)
         client = self.store.client
-        if self._current is not None:
-            end_run(client, self._current, status)
-            self._current = None
+        for label in list(self._open):
+            end_run(client, self._open.pop(label), status)
         if self.parent and self.run_id:
             end_run(client, self.run_id, status)
 
@@ -269,9 +267,10 @@ class ComparisonRun:
         query = f"tags.`{PARENT_TAG}` = '{self.run_id}' AND {condition}"
         return list(self.store.client.search_runs([self._experiment], query))
 
-    def _current_run(self) -> str:
-        assert self._current is not None, "no entry was started"
-        return self._current
+    def _release(self, label: str) -> None:
+        """Give the checkpoint folder of an entry up and keep its content."""
+        if label in self._claimed:
+            self._claimed.pop(label).release()
 
     def _new_run(self, name: str, tags: Mapping[str, str]) -> str:
         """Create a run with the tags that all runs of the comparison have."""
@@ -292,10 +291,3 @@ class ComparisonRun:
     def _log_data(self, run_id: str) -> None:
         """Log the data set of the run."""
         self.store.client.log_inputs(run_id, datasets=[self.lineage.dataset()])
-
-
-def _device_of(model: Any) -> str:
-    """The device of the fitted model's network; models without one run on the CPU."""
-    if not isinstance(model, TrainsNetwork):
-        return "cpu"
-    return str(next(model.network_.parameters()).device.type)

@@ -10,10 +10,10 @@ from typing import Any
 from growthlab.config import mistakes
 from growthlab.config.compose import Command, compose
 from growthlab.config.conf_tree import choices
+from growthlab.config.model_node import model_node, model_resources
 from growthlab.config.model_settings import refuse_unknown_models
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, near_matches
-from growthlab.core.plain_values import plain_values
 from growthlab.data.source import DataSource, Source
 from growthlab.models.base import SaysReadsEvents, trains_network
 from growthlab.models.optional_package import why_missing
@@ -65,9 +65,10 @@ def contender_for(command: Command, task: Task) -> Contender:
             f"model={choice} is not a model of task={command.choice('task')}: "
             f"it takes models of the family {task.models}"
         )
-    node = plain_values(command.config.model)
+    node = model_node(command.config)
     build(node, task.model_type, "model")  # a mistake shows before any work is done
-    return Contender(command.choice("model"), lambda: build(node, task.model_type, "model"), node)
+    factory = partial(build, node, task.model_type, "model")
+    return Contender(command.choice("model"), factory, node, model_resources(command.config))
 
 
 def _is_installed(contender: Contender) -> bool:
@@ -123,7 +124,7 @@ def left_out(task: Task) -> list[str]:
 
 def _node_of(task: Task, name: str) -> Any:
     """The config node of a model."""
-    return plain_values(compose("train", [f"model={task.models}/{name}"]).config.model)
+    return model_node(compose("train", [f"model={task.models}/{name}"]).config)
 
 
 def possible_models(task: Task) -> list[str]:

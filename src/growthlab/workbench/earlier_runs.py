@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from growthlab.config.compose import Command, compose
+from growthlab.config.model_node import model_node
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, quoted
 from growthlab.core.file_settings import (
@@ -168,7 +169,7 @@ def _models_that_continue(bench: Workbench) -> list[str]:
     """The models of the task whose fit can continue an earlier one."""
     family = bench.task.models
     nodes = {
-        name: compose("train", [f"model={family}/{name}"]).config.model
+        name: model_node(compose("train", [f"model={family}/{name}"]).config)
         for name in possible_models(bench.task)
     }
     models = {n: build(node, bench.task.model_type, "model") for n, node in nodes.items()}

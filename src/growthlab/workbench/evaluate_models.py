@@ -46,6 +46,7 @@ def evaluate_models(
         recorder=recorder,
         warm=warm,
         leave_out=config.get("models") == "all",
+        executor=bench.cluster,
     )
 
 

@@ -21,9 +21,16 @@ from growthlab.workbench.workbench import Workbench
 KEYS_OF_A_SEARCH = (
     *("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search"),
 )
-KEYS_NOT_LOGGED = ("rerun", "model", "n_jobs", "storage", "experiments", "output")  # nor a password
+KEYS_OF_THE_MACHINES = ("cluster",)  # no address, and the same run wherever it is computed
+KEYS_NOT_LOGGED = (
+    *("rerun", "model", "n_jobs", "storage", "experiments", "output"),  # nor a password
+    *KEYS_OF_THE_MACHINES,
+)
 KEYS_OF_A_COMPARISON = ("models", "model_settings", "seeds", "origins")
-KEYS_NOT_OF_A_RUN = ("rerun", "experiments", "output", *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH)
+KEYS_NOT_OF_A_RUN = (
+    *("rerun", "experiments", "output"),
+    *(*KEYS_OF_THE_MACHINES, *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH),
+)
 # runs of earlier versions have none
 KEYS_ADDED_SINCE = ("intervals", "memory_gb", "privacy")
 LOGGED_GROUPS = ("data", "split", "task")
@@ -55,7 +62,7 @@ def command_from_logged(logged: Mapping[str, Any], command: Command) -> Command:
 
     Classes that have moved since the run are looked for where they are now.
     """
-    here = {k: command.config[k] for k in ("tracking", "cache", "memory_gb")}
+    here = {k: command.config[k] for k in ("tracking", "cache", "memory_gb", "cluster")}
     config = {**_with_new_targets(logged), **here}
     chosen = config.pop("chosen")
     return Command(OmegaConf.create(config), dict(chosen), "train")

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from growthlab.config.compose import compose
+from growthlab.config.model_node import model_node
 from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError, DataError
-from growthlab.core.plain_values import plain_values
 from growthlab.core.pseudonyms import NAMES_IN_DATA, find_or_create_key
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.comparison import Comparison
@@ -235,7 +235,7 @@ def changed_settings(
     default = {}  # of a model of one's own
     if model in possible_models(bench.task):
         choice = f"model={bench.task.models}/{model}"
-        default = flattened(plain_values(compose("train", [choice]).config.model))
+        default = flattened(model_node(compose("train", [choice]).config))
     here = flattened(settings)
     changed = [
         (name, here.get(name, "not there"), default.get(name, "not there"))

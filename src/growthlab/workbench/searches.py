@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 from growthlab.config import experiment_file
 from growthlab.config.compose import Command, compose, search_space_named_as
+from growthlab.config.model_node import model_node
 from growthlab.config.space_from_config import range_texts, space_of
 from growthlab.core.errors import ConfigError, ExportError, near_matches
 from growthlab.evaluation.outcome import Outcome
@@ -33,14 +34,22 @@ from growthlab.search.workers import Worker
 from growthlab.tasks.entry import Contender, Entry
 from growthlab.tasks.fold_evaluation import ChosenFit, FoldEvaluation
 from growthlab.tasks.objective import value_names
+from growthlab.tracking.store import SQLITE
 from growthlab.workbench.contenders import command_for_each_model, contender_for
 from growthlab.workbench.earlier_runs import refuse_run_of_one_model
-from growthlab.workbench.logged_config import KEYS_OF_A_SEARCH, command_config
+from growthlab.workbench.logged_config import (
+    KEYS_OF_A_SEARCH,
+    KEYS_OF_THE_MACHINES,
+    command_config,
+)
 from growthlab.workbench.provenance import provenance_of
 from growthlab.workbench.set_up import cache_folder, set_up
 from growthlab.workbench.workbench import Parts, Workbench
 
-KEYS_NOT_OF_TRAIN = (*KEYS_OF_A_SEARCH, "metrics", "models", "seeds", "experiments", "output")
+KEYS_NOT_OF_TRAIN = (
+    *(*KEYS_OF_A_SEARCH, *KEYS_OF_THE_MACHINES),
+    *("metrics", "models", "seeds", "experiments", "output"),
+)
 TASK_SETTINGS_THAT_MAY_DIFFER = ("task.memory_mb", "task.min_deciding")  # no value depends on them
 WORDS_OF_THE_MACHINE = ("tracking", "cache=", "memory_gb=", "device=")
 
@@ -109,6 +118,10 @@ def check_search(parts: Parts) -> None:
         if value is not None and wrong:
             raise ConfigError(f"{key} must be a positive number or null, got {value}")
     study_name(config.study, "any")
+    if config.storage is None or str(config.storage).startswith(SQLITE):
+        parts.cluster.require_shared("the study", "storage=postgresql+psycopg://...")
+    if parts.store.uri.startswith(SQLITE):
+        parts.cluster.require_shared("the MLflow store", "tracking=server")
 
 
 def planned_searches(bench: Workbench, store: StudyStore) -> list[PlannedSearch]:
@@ -147,7 +160,8 @@ def planned_search(
         objectives=objectives,
         contender=lambda overrides: contender_for(_with_settings(command, overrides), bench.task),
         open_recorder=partial(_search_run, bench, command, contender, study, objectives),
-        worker=Worker(work_on_study, (bench.command.words, command.chosen["model"])),
+        worker=Worker(work_on_study, (_here(bench.command.words), command.chosen["model"])),
+        cluster=bench.cluster,
         limits={name: limit for name, limit in config.limits.items() if limit is not None},
         n_jobs=config.n_jobs,
         seed=config.seed,
@@ -168,6 +182,12 @@ def work_on_study(words: Sequence[str], model: str) -> None:
     with closing(study_store(bench.config)) as store:
         search = planned_search(bench, store, command, evaluation).search
         search.loop(search.open_recorder()).run()
+
+
+def _here(words: Sequence[str]) -> list[str]:
+    """The words of a command for a worker, which runs its trials where it is."""
+    kept = [word for word in words if not word.lstrip("+~").startswith(KEYS_OF_THE_MACHINES)]
+    return [*kept, "cluster=this_machine"]
 
 
 def study_name(setting: Any, *default: str) -> str:
@@ -238,7 +258,7 @@ def _fixed_settings(
 ) -> dict[str, str]:
     """Everything that must be the same for all trials of a study, so that they are comparable."""
     config = command.config
-    model = _leaves(OmegaConf.to_container(config.model, resolve=True), "model")
+    model = _leaves(model_node(config), "model")
     split = _leaves(OmegaConf.to_container(config.split, resolve=True), "split")
     task = _leaves(asdict(bench.task), "task")  # type: ignore[call-overload]
     return {

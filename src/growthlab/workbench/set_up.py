@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from growthlab.bundle.manifest import Manifest
+from growthlab.cluster.base import Cluster
 from growthlab.config.compose import Command, compose
 from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
@@ -80,6 +81,8 @@ def build_parts(
     require_events(contenders, source, task)
     require_packages(contenders)
     warn_of_unused_device(command, contenders)
+    cluster = build(config.cluster, Cluster)
+    cluster.require(contenders, str(config.device))
     return Parts(
         command=command,
         source=source,
@@ -89,6 +92,7 @@ def build_parts(
         metrics=metrics,
         columns=columns,
         store=tracking_store(config),
+        cluster=cluster,
         given=given,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from growthlab.cluster.base import Cluster
 from growthlab.config.compose import Command
 from growthlab.data.event_log import EventLog
 from growthlab.data.labelled_table import LabelledTable
@@ -32,6 +33,7 @@ class Parts:
     metrics: Mapping[str, Any]
     columns: Sequence[MetricColumn]  # the metrics that the leaderboard shows, in its order
     store: Store
+    cluster: Cluster
     given: (
         EventLog | LabelledTable | None
     )  # a log from Python code, instead of the data set of the config

@@ -1,0 +1,189 @@
+"""One session with a Ray cluster a process: authenticated, silent, and of the same code on every machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from growthlab.cluster.code_versions import code_versions, difference
+from growthlab.core.errors import ConfigError, one_line, quoted
+
+log = logging.getLogger(__name__)
+
+LOCAL = "local"
+SECONDS_TO_ANSWER = 10.0
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
+    "RAY_AUTH_MODE": "token",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+}
+_joined: str | None = None  # the address of the session that this process began
+TOKEN = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
+
+def connect(address: str, local_cpus: int | None, object_store_mb: float | None) -> Any:
+    """The module ``ray``, connected to a cluster: that of an earlier call in this process, if there is one.
+
+    A local cluster is started with so many processors and megabytes of shared memory; None: Ray's own choice.
+
+    Raises
+    ------
+    ConfigError
+        Ray is not installed, nothing answers at the address, or it answers with a refusal.
+    """
+    global _joined
+    os.environ.update(ENVIRONMENT)
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise ConfigError("cluster=ray needs Ray: pip install 'growthlab[ray]'") from error
+    if address != LOCAL:
+        _require_answer(address)
+    if ray.is_initialized():
+        if _joined in (None, address):  # a session of whoever called, or of an earlier call
+            return ray
+        ray.shutdown()
+    settings: dict[str, Any] = {"address": address}
+    if address == LOCAL:
+        _give_own_token()
+        settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        settings |= {"num_cpus": local_cpus}
+        if object_store_mb is not None:
+            settings["object_store_memory"] = int(object_store_mb * 2**20)
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    try:
+        with _own_signals(), _nameless_driver():
+            ray.init(
+                **settings, configure_logging=False, log_to_driver=False, namespace="growthlab"
+            )
+    except Exception as error:
+        ray.shutdown()
+        raise ConfigError(f"cluster.address: {_why_refused(error, address)}") from error
+    _joined = address
+    return ray
+
+
+def require_same_code(ray: Any) -> None:
+    """Compare code and packages of every machine with those of this process.
+
+    Raises
+    ------
+    ConfigError
+        A machine differs; the line says in what.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = ray.get_runtime_context().get_node_id()
+    others = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
+    ask = ray.remote(max_retries=0, num_cpus=0)(code_versions_there)
+    asked = {
+        node["NodeManagerHostname"]: ask.options(
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        ).remote()
+        for node in others
+    }
+    for host, reference in asked.items():
+        try:
+            differs = difference(code_versions(), ray.get(reference))
+        except ray.exceptions.RayError as error:
+            raise ConfigError(
+                f"machine {host} of the cluster cannot run growthlab ({_short(error)}): install the same "
+                "version there"
+            ) from error
+        if differs:
+            raise ConfigError(different_code(host, differs))
+
+
+def code_versions_there() -> dict[str, str]:
+    """The versions of the process that runs this."""
+    return dict(code_versions())
+
+
+def different_code(host: str, differs: str) -> str:
+    """The line that refuses a machine."""
+    return (
+        f"machine {host} of the cluster has {differs}: results could not be compared, so install the same "
+        "there"
+    )
+
+
+def _require_answer(address: str) -> None:
+    """Raise a `ConfigError` where nothing answers; Ray would try for a minute."""
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isdigit() and int(port) < 65536 and "/" not in host):
+        raise ConfigError(
+            f"cluster.address={quoted(address)}: give HOST:PORT of the cluster's head, or {LOCAL}"
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        raise ConfigError(
+            f"cluster.address: nothing answers there ({error.strerror or type(error).__name__}): give "
+            f"HOST:PORT of a head that runs, or {LOCAL}"
+        ) from error
+
+
+def _give_own_token() -> None:
+    """A token for a cluster of this command alone, unless the user has one."""
+    if any(os.environ.get(name) for name in TOKEN):
+        return
+    path = Path(tempfile.mkdtemp(prefix="growthlab-ray-")) / "token"
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32))
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
+
+
+def _why_refused(error: Exception, address: str) -> str:
+    """Why Ray could not be joined, without the address and the token."""
+    kind, words = type(error).__name__, one_line(error)
+    if "auth" in kind.lower() or "unauthenticated" in words.lower() or "token" in words.lower():
+        return (
+            "the cluster refuses the token: set RAY_AUTH_TOKEN_PATH to the file that the head was "
+            "started with"
+        )
+    if "ersion mismatch" in words:
+        return f"{words[:300]}: install the same versions here and there"
+    if "raylet" in words or "node" in words:
+        return (
+            "this machine is no part of that cluster: start the command on one of its machines, or join "
+            "with ray start"
+        )
+    return f"the cluster cannot be joined ({words.replace(address, 'address')[:200]})"
+
+
+def _short(error: Exception) -> str:
+    cause = getattr(error, "cause", None)
+    return one_line(cause if isinstance(cause, Exception) else error)[:200]
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray replaces what SIGTERM does: afterwards it is as before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _nameless_driver() -> Iterator[None]:
+    """Ray writes down the words of the command, which may hold a password: it gets the name alone."""
+    import ray._private.utils as utils
+
+    before = utils.get_entrypoint_name
+    utils.get_entrypoint_name = lambda: "growthlab"
+    try:
+        yield
+    finally:
+        utils.get_entrypoint_name = before
