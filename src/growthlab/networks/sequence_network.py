@@ -27,6 +27,7 @@ class SequenceNetwork(nn.Module):
 
     rows_of: ClassVar[Mapping[str, str]] = {"items.weight": "items", "bias": "items"}
     divides_rows: bool = True  # whether `encode` draws by `ByteMaskDropout` only
+    mixed: bool = False  # whether `encode` multiplies in bfloat16 while it is trained
 
     def __init__(self, n_items: int, width: int, n_event_types: int, dropout: float) -> None:
         super().__init__()
@@ -82,8 +83,15 @@ class SequenceNetwork(nn.Module):
         steps = self.read(items, event_types, slots, sizes)
         on_threads = steps.device.type == "cpu" and torch.get_num_threads() > 1
         if self.training and self.divides_rows and on_threads:
-            return rows_side_by_side(self.encode, steps, self.parameters())
-        return self.encode(steps)
+            return rows_side_by_side(self.encode_in_training, steps, self.parameters())
+        return self.encode_in_training(steps) if self.training else self.encode(steps)
+
+    def encode_in_training(self, steps: Tensor) -> Tensor:
+        """`encode`, where `mixed` in bfloat16 wherever torch's autocast finds it safe; float32 states."""
+        if not self.mixed:
+            return self.encode(steps)
+        with torch.autocast(steps.device.type, torch.bfloat16):
+            return self.encode(steps).float()
 
     def read(self, items: Tensor, event_types: Tensor, slots: Tensor, sizes: Tensor) -> Tensor:
         """One vector a step, the mean of its events, shape ``(B, S, width)``."""

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.seeding import random_stream
 from growthlab.networks.dropout import dropout_of_part
+from growthlab.networks.losses.cross_entropy import PRECISIONS, multiplies_bfloat16
+from growthlab.networks.sequence_network import SequenceNetwork
 from growthlab.networks.torch_threads import torch_threads
 from growthlab.training.checkpoint import Checkpoint
 from growthlab.training.fit_options import EpochVerdict, FitOptions
@@ -46,7 +48,9 @@ class Trainer:
     is the largest number run. `threads` limits torch's threads on a CPU (None: no limit): the
     products of a recurrence are too small to share. The loss over the catalogue is divided among
     OMP_NUM_THREADS threads all the same. `processes` train together, each a share of every batch, on
-    a GPU of its own or on its share of the threads.
+    a GPU of its own or on its share of the threads. `precision` is that of the products in sequence
+    networks: ``bfloat16`` leaves weights, sums and the states in float32; ``auto`` takes it on GPUs that
+    multiply it, and float32 on a CPU, where it does not pay.
     """
 
     epochs: int = 50
@@ -58,6 +62,7 @@ class Trainer:
     clip: float | None = 5.0
     threads: int | None = None
     processes: int = 1
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "batch", "processes"):
@@ -73,6 +78,9 @@ class Trainer:
             raise ConfigError(f"trainer.clip must be positive or null, got {self.clip}")
         if self.threads is not None and self.threads < 1:
             raise ConfigError(f"trainer.threads must be positive or null, got {self.threads}")
+        if self.precision not in PRECISIONS:
+            possible = ", ".join(PRECISIONS)
+            raise ConfigError(f"trainer.precision={self.precision}: possible: {possible}")
 
     def run(
         self,
@@ -128,6 +136,9 @@ class Trainer:
         device = device_of(options.device)
         n_epochs = options.epochs or self.epochs
         network.to(device)
+        if isinstance(network, SequenceNetwork):
+            on_gpu = device.type == "cuda" and multiplies_bfloat16(device)
+            network.mixed = self.precision == "bfloat16" or (self.precision == "auto" and on_gpu)
         if isinstance(loss, nn.Module):
             loss.to(device)
         state = _TrainingState(network, self._optimiser(network, device))
