@@ -63,6 +63,7 @@ class Chromium:
             *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
             *("--hide-scrollbars", "--remote-debugging-pipe", "--no-first-run"),
             *("--disable-background-networking", "--disable-component-update"),
+            "--disable-features=IsolateSandboxedIframes",  # so that frames answer as the page does
             *(f"--user-data-dir={self._profile}", "about:blank"),
         ]
         # the program reads from 3 and writes to 4
@@ -110,22 +111,27 @@ class Chromium:
         self._call("Page.navigate", url=address)
         self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'")
 
-    def evaluate(self, script: str) -> Any:
-        """The value of an expression on the page, of which promises are awaited.
+    def evaluate(self, script: str, in_frame: bool = False) -> Any:
+        """The value of an expression on the page, or in its last frame; promises are awaited.
 
         Raises
         ------
         BrowserError
-            The expression raised an error.
+            The expression raised an error, or there is no frame.
         """
-        found = self._call(
-            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
-        )
+        settings: dict[str, Any] = {"expression": script, "returnByValue": True}
+        if in_frame:
+            frames = self._call("Page.getFrameTree")["frameTree"].get("childFrames", [])
+            if not frames:
+                raise BrowserError(f"the page has no frame: {script}")
+            world = self._call("Page.createIsolatedWorld", frameId=frames[-1]["frame"]["id"])
+            settings["contextId"] = world["executionContextId"]
+        found = self._call("Runtime.evaluate", awaitPromise=True, **settings)
         if "exceptionDetails" in found:
             raise BrowserError(f"{script}: {found['exceptionDetails']}")
         return found["result"].get("value")
 
-    def wait_for(self, script: str) -> Any:
+    def wait_for(self, script: str, in_frame: bool = False) -> Any:
         """The value of an expression once it is neither false nor empty.
 
         Raises
@@ -134,14 +140,43 @@ class Chromium:
             It was not within the patience.
         """
         end = time.monotonic() + self.patience
-        while not (value := self.evaluate(script)):
+        while not (value := self._now(script, in_frame)):
             if time.monotonic() > end:
                 raise BrowserError(f"{self.evaluate('location.href')} never had {script}")
             self._take(lambda: False, 0.1)
         return value
 
-    def click(self, x: float, y: float) -> None:
-        """Press and release the mouse at a place of the window."""
+    def _now(self, script: str, in_frame: bool) -> Any:
+        """The value of an expression; None while its frame is not there, or is just being replaced."""
+        try:
+            return self.evaluate(script, in_frame)
+        except BrowserError:
+            if not in_frame:
+                raise
+            return None
+
+    def click(self, text: str, in_frame: bool = False) -> None:
+        """Click on the first link, button or tab with this text, once there is one that is seen.
+
+        The mouse is pressed in its middle: what lies over it gets the click.
+        """
+        found = f"""[...document.querySelectorAll('a, button, [role=tab], [role=treeitem]')]
+            .find(each => each.innerText.trim() === {json.dumps(text)} && each.checkVisibility())"""
+        place = f"""(() => {{
+          const found = {found}
+          if (!found) return null
+          found.scrollIntoView({{block: 'center', behavior: 'instant'}})
+          const box = found.getBoundingClientRect()
+          return [box.x + box.width / 2, box.y + box.height / 2]
+        }})()"""
+        x, y = self.wait_for(place, in_frame)
+        if in_frame:
+            corner = """(frames => {
+              const box = frames[frames.length - 1].getBoundingClientRect()
+              return [box.x, box.y]
+            })(document.querySelectorAll('iframe'))"""
+            left, top = self.evaluate(corner)
+            x, y = x + left, y + top
         for kind in ("mousePressed", "mouseReleased"):
             self._call(
                 "Input.dispatchMouseEvent",

@@ -44,7 +44,16 @@ NAVIGATION = [
             "troubleshooting.md",
         ]
     },
-    {"Use": ["own_data.md", "configuration.md", "python.md", "comparisons.md", "promotion.md"]},
+    {
+        "Use": [
+            "own_data.md",
+            "configuration.md",
+            "python.md",
+            "comparisons.md",
+            "twenty_questions.md",
+            "promotion.md",
+        ]
+    },
     {
         "Serve": [
             "serving.md",

@@ -334,6 +334,10 @@ def test_the_parent_carries_the_verdict_and_links_lead_to_children_and_back(
         assert f"/runs/{parent.info.run_id}?" in child.data.tags["mlflow.note.content"]
         assert child.data.tags["mlflow.user"] == parent.data.tags["mlflow.user"] != ""
     experiment = workspace.client.get_experiment(parent.info.experiment_id)
+    page = f"/runs/{parent.info.run_id}/artifacts/comparison.html?"
     newest = f"[the newest comparison](#/experiments/{parent.info.experiment_id}/runs/"
     assert newest in experiment.tags["mlflow.note.content"]
-    assert f"/runs/{parent.info.run_id}?" in done.out
+    assert (
+        f"look: http://127.0.0.1:5000/#/experiments/{parent.info.experiment_id}{page}" in done.out
+    )
+    assert f"- [comparison.html](#/experiments/{parent.info.experiment_id}{page}" in note

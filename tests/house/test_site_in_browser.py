@@ -22,9 +22,17 @@ CONTRAST = (ROOT / "tests" / "pages" / "contrast.js").read_text()
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 PHONE, DESKTOP = 390, 1280
 PAGES = (
-    *("", "quick_start/", "quick_start_zh/", "troubleshooting/", "comparisons/", "tags/"),
+    *(
+        "",
+        "quick_start/",
+        "quick_start_zh/",
+        "troubleshooting/",
+        "comparisons/",
+        "tags/",
+        "twenty_questions/",
+    ),
     *("metrics/", "reference/commands/", "reference/config/", "reference/python/"),
-    *("models/", "models/recommend/item_knn/", "studies/", "studies/06-hillstrom/", "changelog/"),
+    *("models/", "models/recommend/item_knn/", "studies/", "studies/06-hillstrom/", "tags/"),
 )
 
 

@@ -26,6 +26,8 @@ def test_a_command_prints_the_run_the_view_and_the_server(store: Store) -> None:
     query = "viewStateShareKey=comparisons&workflowType=machine_learning"
     assert view == f"all runs: {place}?{query}"
     assert server == f"once this runs: mlflow ui --backend-store-uri {store.uri}"
+    (page, _) = look_lines(store, "shop/churn", "abc", page="my report.html")
+    assert page == f"look: {place}/abc/artifacts/my%20report.html?workflowType=machine_learning"
 
 
 def test_links_lead_to_where_the_page_is_served(tmp_path: Path) -> None:

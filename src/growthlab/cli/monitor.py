@@ -21,6 +21,7 @@ from growthlab.workbench.served_outcomes import served_outcomes
 from growthlab.workbench.set_up import tracking_store
 
 ALERT = 3  # the exit status with fail_on_alert=true
+PAGE = "monitor.html"
 KEYS_NOT_LOGGED = ("tracking", "output", "cache", "memory_gb")
 
 
@@ -39,11 +40,12 @@ def run(command: Command) -> int:
     logged = {k: v for k, v in plain_config(command).items() if k not in KEYS_NOT_LOGGED}
     lineage = Lineage.of_bundle(bundle.manifest, "monitoring", run_tags(report))
     with command_run(store, lineage, logged, "monitor") as logged_run:
-        (logged_run.folder / "monitor.html").write_text(monitoring_html(report), encoding="utf-8")
+        (logged_run.folder / PAGE).write_text(monitoring_html(report), encoding="utf-8")
         (logged_run.folder / "monitor.json").write_text(report_json(report), encoding="utf-8")
         logged_run.metrics |= finite(report.metrics())
     print(report.as_text())
     print(f"\n{path}")
     where = f"run {logged_run.run_id} in {lineage.experiment}"
-    print("\n".join([where, *look_lines(store, lineage.experiment, logged_run.run_id)]))
+    look = look_lines(store, lineage.experiment, logged_run.run_id, page=PAGE)
+    print("\n".join([where, *look]))
     return ALERT if report.alerts and config.fail_on_alert else 0

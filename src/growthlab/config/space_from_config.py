@@ -44,8 +44,24 @@ def space_of(search: Any, model: Any) -> SearchSpace:
 
 
 def _conditions(search: Any, model: Any) -> dict[str, Condition]:
-    """The condition of each setting under ``when``: ``{asymmetry: {similarity: [asymmetric_cosine]}}``."""
-    conditions, searched = {}, range_texts(search)
+    """The condition of each setting of the space that has one."""
+    searched = range_texts(search)
+    return {
+        f"model.{key}": condition
+        for key, condition in conditions_of(search, model).items()
+        if key in searched
+    }
+
+
+def conditions_of(search: Any, model: Any) -> dict[str, Condition]:
+    """The condition of each setting under ``when``: ``{asymmetry: {similarity: [asymmetric_cosine]}}``.
+
+    Raises
+    ------
+    ConfigError
+        One that the model's settings cannot meet, or of another form.
+    """
+    conditions = {}
     for key, needed in (plain_values(search).get(WHEN) or {}).items():
         wrong = f"search.{WHEN}.{key}={quoted(str(needed))}"
         if not isinstance(needed, Mapping) or len(needed) != 1:
@@ -55,9 +71,8 @@ def _conditions(search: Any, model: Any) -> dict[str, Condition]:
             raise ConfigError(f"{wrong}: the model has no setting {quoted(str(of))}")
         if not isinstance(values, list):
             raise ConfigError(f"{wrong}: give a list of values of {of}")
-        if key in searched:
-            own = _own_value(model, str(of))
-            conditions[f"model.{key}"] = Condition(f"model.{of}", tuple(values), own)
+        own = _own_value(model, str(of))
+        conditions[str(key)] = Condition(f"model.{of}", tuple(values), own)
     return conditions
 
 

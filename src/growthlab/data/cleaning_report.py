@@ -23,6 +23,18 @@ class Dropped(NamedTuple):
 NOT_KNOWN = Dropped()
 
 
+REPORT_COLUMNS = {  # of a row -> what a reader sees, in this order
+    "rule": "rule",
+    "dropped_events": "dropped",
+    "dropped_value": "in money",
+    "changed_events": "changed",
+    "events_after": "events left",
+    "users_after": "users left",
+    "items_after": "items left",
+    "why": "why",
+}
+
+
 def report_of_counts(
     rule: str,
     why: str,
@@ -77,31 +89,14 @@ def _value_of_frame(lines: pd.DataFrame) -> float | None:
 
 def cleaning_report_text(rows: Iterable[Mapping[str, Any]]) -> str:
     """A cleaning report as a plain-text table: what each rule dropped, and what was left."""
-    header = (
-        "rule",
-        "dropped",
-        "in money",
-        "changed",
-        "events left",
-        "users left",
-        "items left",
-        "why",
-    )
-    counts = (
-        "dropped_events",
-        "dropped_value",
-        "changed_events",
-        "events_after",
-        "users_after",
-        "items_after",
-    )
-    table = [header] + [
-        (row["rule"], *(_number(row.get(c)) for c in counts), row["why"]) for row in rows
+    names = [name for name in REPORT_COLUMNS if name not in ("rule", "why")]
+    table = [tuple(REPORT_COLUMNS.values())] + [
+        (row["rule"], *(_number(row.get(name)) for name in names), row["why"]) for row in rows
     ]
-    widths = [max(len(line[i]) for line in table) for i in range(len(header))]
+    widths = [max(len(line[i]) for line in table) for i in range(len(REPORT_COLUMNS))]
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if 0 < i <= len(counts) else cell.ljust(width)
+            cell.rjust(width) if 0 < i <= len(names) else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in table

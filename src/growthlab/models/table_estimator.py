@@ -14,7 +14,7 @@ import pandas as pd
 from growthlab.core.errors import ConfigError, DataError, ExportError, LackingDataError
 from growthlab.core.library_estimators import SklearnEstimator
 from growthlab.features.examples import Examples
-from growthlab.models.base import Estimator
+from growthlab.models.base import Estimator, SaysStochastic
 from growthlab.models.boosting import fit_with_early_stopping, patience_of
 from growthlab.scorers.base import RowScorer
 from growthlab.scorers.lightgbm_row_scorer import LightGBMRowScorer
@@ -52,6 +52,11 @@ def wrap_estimator(model: Any) -> Estimator:
 def gives_probabilities(model: Any) -> bool:
     """Whether an estimator has ``predict_proba``, which scikit-learn may offer by its settings."""
     return hasattr(model, "predict_proba")
+
+
+def is_stochastic(model: Any) -> bool:
+    """Whether another seed gives another model."""
+    return model.stochastic if isinstance(model, SaysStochastic) else is_seeded(model)
 
 
 def is_seeded(estimator: Any) -> bool:

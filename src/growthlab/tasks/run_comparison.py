@@ -15,8 +15,8 @@ from growthlab.core.progress import bar
 from growthlab.core.storage_faults import raise_if_storage_failed
 from growthlab.evaluation.outcome import Outcome
 from growthlab.evaluation.resamples import N_RESAMPLES
-from growthlab.models.base import SaysStochastic, trains_network
-from growthlab.models.table_estimator import is_seeded
+from growthlab.models.base import trains_network
+from growthlab.models.table_estimator import is_stochastic
 from growthlab.split.fold import Cut
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender, Entry
@@ -272,9 +272,7 @@ class _RunningComparison:
 
 def _seeds_of(contender: Contender, first: int, n: int) -> list[int]:
     """The seeds of a contender; a single one for a deterministic model."""
-    model = contender.factory()
-    seeded = model.stochastic if isinstance(model, SaysStochastic) else is_seeded(model)
-    return list(range(first, first + (n if seeded else 1)))
+    return list(range(first, first + (n if is_stochastic(contender.factory()) else 1)))
 
 
 def _where(running: Mapping[Job, str]) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TAGS = {"data": "data_digest", "cutoff": "cutoff", "split": "split", "code": "code_version"}
 NOT_SETTINGS = ("tracking.", "cache", "device", "memory_gb", "chosen.")  # decide nothing
+MODELS = "models"  # of the config of a comparison: settings by name
 MOST_CHANGES = 12
 
 
@@ -48,7 +49,7 @@ def comparison_before(recorder: ComparisonRun, objective: str) -> EarlierCompari
         for kind, tag in TAGS.items()
         if tags.get(tag) != now.get(tag)
     }
-    changes["settings"] = _changed_settings(config, recorder.config)
+    changes["settings"] = settings_that_changed(config, recorder.config)
     address = run_address(recorder.store, recorder.experiment_id, before.info.run_id)
     name = f"{before.info.run_name}, run {before.info.run_id[:8]}"
     return EarlierComparison(name, address, values, tags["winner"], changes)
@@ -64,14 +65,30 @@ def _files(recorder: ComparisonRun, run: Run) -> tuple[pd.DataFrame, dict[str, A
     return table, dict(config) if isinstance(config, dict) else {}
 
 
-def _changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The settings that differ, with both values; the first of many."""
+def settings_that_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The settings that differ, with both values; the first of many.
+
+    A model that was not compared before, or is not now, is one of them.
+    """
     old, new = flattened(before), flattened(now)
-    names = [n for n in dict.fromkeys([*old, *new]) if not n.startswith(NOT_SETTINGS)]
-    changed = [
-        f"{n} {old.get(n, 'not there')} then, {new.get(n, 'not there')} now"
-        for n in names
-        if old.get(n) != new.get(n)
+    models = [_models(each) for each in (before, now)]
+    changed = [f"{name} is new" for name in sorted(models[1] - models[0])]
+    changed += [f"{name} is left out now" for name in sorted(models[0] - models[1])]
+    either = tuple(f"{MODELS}.{name}." for name in models[0] ^ models[1])
+    names = [n for n in dict.fromkeys([*old, *new]) if not n.startswith((*NOT_SETTINGS, *either))]
+    changed += [
+        f"{n} {_text(old, n)} then, {_text(new, n)} now" for n in names if old.get(n) != new.get(n)
     ]
     more = len(changed) - MOST_CHANGES
     return [*changed[:MOST_CHANGES], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _text(settings: Mapping[str, Any], name: str) -> str:
+    """A setting as config files write it."""
+    return {"None": "null"}.get(value := str(settings.get(name, "not there")), value)
+
+
+def _models(config: Mapping[str, Any]) -> set[str]:
+    """The names of the models of a comparison's config."""
+    models = config.get(MODELS)
+    return {str(name) for name in models} if isinstance(models, Mapping) else set()

@@ -12,11 +12,17 @@ from growthlab.tasks.entry import label_of
 from growthlab.tracking.run_links import run_place, view_place
 from growthlab.tracking.saved_views import COMPARISONS, MODELS, NEWEST
 
+PAGE = "comparison.html"  # of a comparison, on its run
+
 
 def note_of_comparison(
-    comparison: Standings, experiment_id: str, runs: Mapping[str, str], files: Mapping[str, str]
+    comparison: Standings,
+    experiment_id: str,
+    run_id: str,
+    runs: Mapping[str, str],
+    files: Mapping[str, str],
 ) -> str:
-    """Verdict, a row a model with the link to its run, and what each file is.
+    """Verdict, a row a model with the link to its run, and what each file of the run is.
 
     `runs` are ids by the label of an entry.
     """
@@ -39,9 +45,14 @@ def note_of_comparison(
             "",
             f"Runs of the models: {', '.join(links)}.",
             "",
-            *(f"- `{name}`: {what}" for name, what in files.items()),
+            *(f"- {_file(experiment_id, run_id, name)}: {what}" for name, what in files.items()),
         ]
     )
+
+
+def _file(experiment_id: str, run_id: str, name: str) -> str:
+    """The link to a file of a run."""
+    return f"[{name}]({run_place(experiment_id, run_id, name)})"
 
 
 def note_of_experiment(comparison: Standings, experiment_id: str, run_id: str) -> str:
@@ -52,7 +63,7 @@ def note_of_experiment(comparison: Standings, experiment_id: str, run_id: str) -
         MODELS: "every run of one model",
     }
     links = [f"[{text}]({view_place(experiment_id, view)})" for view, text in views.items()]
-    newest = f"[the newest comparison]({run_place(experiment_id, run_id)})"
+    newest = f"[the newest comparison]({run_place(experiment_id, run_id, PAGE)})"
     title = markdown_text(comparison.title)
     return f"{title}. Look at {', '.join(links)}.\n\n{verdict_note(comparison)} See {newest}."
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from growthlab.evaluation.comparison import Comparison
 from growthlab.evaluation.verdict import Verdict
 from growthlab.pages.csv_table import csv_of_table
-from growthlab.tracking.comparison_notes import note_of_comparison, note_of_experiment
+from growthlab.tracking.comparison_notes import PAGE, note_of_comparison, note_of_experiment
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.run_files import artifact_folder, log_figures, log_metrics
 from growthlab.tracking.run_notes import NOTE
 
 FILES = {
-    "comparison.html": "everything on one page: differences, segments, errors, settings, data",
+    PAGE: "everything on one page: differences, segments, errors, settings, data",
     "report.md": "the whole comparison as text",
     "leaderboard.csv": "the leaderboard as a table",
     "config.yaml": "every setting",
@@ -44,7 +44,7 @@ def log_leaderboard(recorder: ComparisonRun, comparison: Comparison) -> str:
 def _describe(recorder: ComparisonRun, comparison: Comparison) -> None:
     """Set the descriptions of the run and of its experiment."""
     client, experiment, run_id = recorder.store.client, recorder.experiment_id, recorder.run_id
-    note = note_of_comparison(comparison, experiment, recorder.runs, FILES)
+    note = note_of_comparison(comparison, experiment, run_id, recorder.runs, FILES)
     client.set_tag(run_id, NOTE, note)
     note = note_of_experiment(comparison, experiment, run_id)
     client.set_experiment_tag(experiment, NOTE, note)

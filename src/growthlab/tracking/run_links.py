@@ -9,14 +9,15 @@ from growthlab.tracking.store import Store
 MODEL_TRAINING = "workflowType=machine_learning"  # else MLflow opens its page for language models
 
 
-def run_address(store: Store, experiment_id: str, run_id: str) -> str:
-    """The address of a run's page."""
-    return f"{store.address_of_ui}/{run_place(experiment_id, run_id)}"
+def run_address(store: Store, experiment_id: str, run_id: str, file: str | None = None) -> str:
+    """The address of a run's page, or of one of its files there."""
+    return f"{store.address_of_ui}/{run_place(experiment_id, run_id, file)}"
 
 
-def run_place(experiment_id: str, run_id: str) -> str:
-    """The part of a run's address that is the same wherever MLflow's page is served."""
-    return f"#/experiments/{experiment_id}/runs/{run_id}?{MODEL_TRAINING}"
+def run_place(experiment_id: str, run_id: str, file: str | None = None) -> str:
+    """The part of the address that is the same wherever MLflow's page is served."""
+    shown = "" if file is None else f"/artifacts/{quote(file)}"
+    return f"#/experiments/{experiment_id}/runs/{run_id}{shown}?{MODEL_TRAINING}"
 
 
 def model_address(store: Store, name: str) -> str:
@@ -34,13 +35,16 @@ def view_place(experiment_id: str, view: str) -> str:
     return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}&{MODEL_TRAINING}"
 
 
-def look_lines(store: Store, experiment: str, run_id: str, view: str | None = None) -> list[str]:
+def look_lines(
+    store: Store, experiment: str, run_id: str, view: str | None = None, page: str | None = None
+) -> list[str]:
     """What a command prints of the run that it made: its link, the table of its kind, and the server.
 
-    `experiment` is a name; `view` is a saved view of it, if it has any.
+    `experiment` is a name; `view` is a saved view of it, if it has any. The link leads to the `page`
+    among the run's files, if it has one: it says more than the run's own.
     """
     experiment_id = store.experiment(experiment)
-    lines = [f"look: {run_address(store, experiment_id, run_id)}"]
+    lines = [f"look: {run_address(store, experiment_id, run_id, page)}"]
     if view is not None:
         lines.append(f"all runs: {view_address(store, experiment_id, view)}")
     if store.command_of_ui is not None:

@@ -15,7 +15,7 @@ from growthlab.config.model_settings import refuse_unknown_models
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, near_matches
 from growthlab.data.source import DataSource, Source
-from growthlab.models.base import SaysReadsEvents, trains_network
+from growthlab.models.base import SaysReadsEvents
 from growthlab.models.optional_package import why_missing
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender
@@ -102,16 +102,6 @@ def require_events(contenders: Sequence[Contender], source: DataSource[Any], tas
         raise ConfigError(
             f"{', '.join(readers)}: this model reads what customers did, and data={source.name} has no "
             f"events: possible are {possible}"
-        )
-
-
-def warn_of_unused_device(command: Command, contenders: Sequence[Contender]) -> None:
-    """Say so where a device is typed and no model would use it."""
-    typed = [word for word in command.words if word.startswith("device=cuda")]
-    if typed and contenders and not any(trains_network(c.factory()) for c in contenders):
-        names = ", ".join(c.name for c in contenders)
-        log.warning(
-            "%s is not used: only networks choose a device, and %s is none", typed[-1], names
         )
 
 

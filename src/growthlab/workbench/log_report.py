@@ -34,4 +34,5 @@ def log_report(
             shutil.copy2(file, run.folder)
         run.metrics |= figures
     line = f"{where}; run {run.run_id} in {lineage.experiment}"
-    return [line, *look_lines(store, lineage.experiment, run.run_id)]
+    page = next((file.name for file in files if file.suffix == ".html"), None)
+    return [line, *look_lines(store, lineage.experiment, run.run_id, page=page)]

@@ -36,6 +36,7 @@ from growthlab.search.search_results import SearchResults
 from growthlab.split.fold import Fold, TableFold
 from growthlab.tasks.entry import Contender, label_of
 from growthlab.tracking.comparison_before import comparison_before
+from growthlab.tracking.comparison_notes import PAGE
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.run_files import flattened, read_tables
@@ -78,10 +79,10 @@ def log_page(
 ) -> list[str]:
     """Write the page of a comparison, and keep it on the parent run; the lines that say where it is."""
     page = review_html(review_contents(bench, contenders, comparison, recorder, search))
-    bench.store.client.log_text(recorder.run_id, page, "comparison.html")
+    bench.store.client.log_text(recorder.run_id, page, PAGE)
     lineage, output = bench.lineage, str(bench.config.output)
     path = save_page(page, output, lineage.data, f"comparison-{lineage.task}")
-    look = look_lines(bench.store, lineage.experiment, recorder.run_id, COMPARISONS)
+    look = look_lines(bench.store, lineage.experiment, recorder.run_id, COMPARISONS, PAGE)
     return [f"page: {path}", *look]
 
 

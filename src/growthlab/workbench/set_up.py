@@ -41,9 +41,9 @@ from growthlab.workbench.contenders import (
     contender_for,
     require_events,
     require_packages,
-    warn_of_unused_device,
 )
 from growthlab.workbench.own_log import cut_log, source_of
+from growthlab.workbench.unused_settings import warn_of_unused_settings
 from growthlab.workbench.workbench import Parts, Workbench
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def build_parts(
         contenders = [contender_for(each, task) for each in commands]
     require_events(contenders, source, task)
     require_packages(contenders)
-    warn_of_unused_device(command, contenders)
+    warn_of_unused_settings(command, contenders, task, source.user_ids)
     cluster = build(config.cluster, Cluster)
     cluster.require(contenders, str(config.device))
     return Parts(

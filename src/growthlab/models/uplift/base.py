@@ -13,8 +13,8 @@ from growthlab.core.library_estimators import SklearnClassifier, SklearnRegresso
 from growthlab.core.seeding import random_stream
 from growthlab.features.examples import Examples
 from growthlab.features.experiment_table import ExperimentTable
-from growthlab.models.base import Estimator, Exportable, SaysStochastic
-from growthlab.models.table_estimator import is_seeded, wrap_estimator
+from growthlab.models.base import Estimator, Exportable
+from growthlab.models.table_estimator import is_stochastic, wrap_estimator
 from growthlab.scorers.base import RowScorer
 from growthlab.training.fit_options import FitOptions
 
@@ -85,7 +85,7 @@ def fit_copy(model: OutcomeModel, examples: Examples, options: FitOptions) -> Es
 
 def depends_on_seed(*models: OutcomeModel) -> bool:
     """Whether another seed changes one of the models."""
-    return any(m.stochastic if isinstance(m, SaysStochastic) else is_seeded(m) for m in models)
+    return any(map(is_stochastic, models))
 
 
 def exported(model: Estimator | EffectModel) -> RowScorer:
