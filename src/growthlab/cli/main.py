@@ -14,6 +14,7 @@ from typing import Any
 from growthlab.cli.commands import commands, help_of, overview, split_command
 from growthlab.cli.terminal_output import visible_output
 from growthlab.core.credentials import without_passwords
+from growthlab.core.endings import end_command
 from growthlab.core.errors import GrowthlabError, near_matches, one_line
 from growthlab.core.interrupts import interruptible, raise_if_interrupted
 from growthlab.core.owned_folder import scratch_folder
@@ -151,8 +152,11 @@ def _run(name: str, words: list[str]) -> int:
     module = importlib.import_module(f"growthlab.cli.{file}")
     with scratch_folder(), private_files():
         if len(grid) == 1:
-            return int(module.run(grid[0]))
-        return max(_run_point(module, command) for command in grid)
+            status = int(module.run(grid[0]))
+        else:
+            status = max(_run_point(module, command) for command in grid)
+        end_command()
+    return status
 
 
 def _without_laboratory(name: str, words: list[str], missing: ModuleNotFoundError) -> int:

@@ -22,10 +22,14 @@ class LockedDatabaseError(sqlite3.OperationalError):
     """A database stayed locked by another process for longer than this one waits."""
 
 
+class ServerGoneError(ConnectionError):
+    """A server stayed away for longer than this process waits; the message says where the results are."""
+
+
 def storage_fault(error: BaseException) -> str | None:
     """What failed and what to do, in one line; None where the error has another cause."""
     for cause in _causes(error):
-        if isinstance(cause, LockedDatabaseError):
+        if isinstance(cause, (LockedDatabaseError, ServerGoneError)):
             return one_line(cause)
         if (isinstance(cause, OSError) and cause.errno in FULL) or FULL_TEXTS.search(str(cause)):
             return (

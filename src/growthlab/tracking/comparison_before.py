@@ -16,6 +16,7 @@ from growthlab.pages.csv_table import table_of_csv
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.run_files import download_artifact, flattened
 from growthlab.tracking.run_links import run_address
+from growthlab.tracking.server_faults import without_waiting
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -30,20 +31,22 @@ def comparison_before(recorder: ComparisonRun, objective: str) -> EarlierCompari
     """The newest finished comparison of the same experiment and objective before this one."""
     client, run_id = recorder.store.client, recorder.run_id
     query = f"tags.kind = 'comparison' AND tags.winner LIKE '%' AND tags.objective = '{objective}'"
-    runs = client.search_runs(
-        [recorder.experiment_id], query, order_by=["start_time DESC"], max_results=2
-    )
-    before = next((run for run in runs if run.info.run_id != run_id), None)
-    if before is None:
-        return None
     try:
-        leaderboard, config = _files(recorder, before)
-    except (GrowthlabError, OSError, ValueError):  # an earlier version, or files that are gone
-        return None
+        with without_waiting():
+            runs = client.search_runs(
+                [recorder.experiment_id], query, order_by=["start_time DESC"], max_results=2
+            )
+            before = next((run for run in runs if run.info.run_id != run_id), None)
+            if before is None:
+                return None
+            leaderboard, config = _files(recorder, before)
+            now = client.get_run(run_id).data.tags
+    except (GrowthlabError, OSError, ValueError):
+        return None  # an earlier version, files that are gone, or a server that is away
     if not {"model", objective} <= set(leaderboard):
         return None
     values = dict(zip(leaderboard["model"].astype(str), leaderboard[objective], strict=True))
-    tags, now = before.data.tags, client.get_run(run_id).data.tags
+    tags = before.data.tags
     changes = {
         kind: [f"{tags.get(tag, 'unknown')[:40]} then, {now.get(tag, 'unknown')[:40]} now"]
         for kind, tag in TAGS.items()

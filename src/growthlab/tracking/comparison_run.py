@@ -72,6 +72,7 @@ class ComparisonRun:
     _n_failed: int = 0
     _open: dict[str, str] = field(default_factory=dict)  # label -> run of an entry that runs
     _claimed: dict[str, Checkpoints] = field(default_factory=dict)  # label -> its checkpoint folder
+    _resumes: bool = False
 
     def __enter__(self) -> Self:
         try:
@@ -108,6 +109,7 @@ class ComparisonRun:
             return
         with self.store.locked(), uninterrupted():
             run = self._interrupted()
+            self._resumes = run is not None
             if run is None:
                 self.run_id = self._new_run(self._name, {"kind": "comparison"})
             else:
@@ -129,7 +131,7 @@ class ComparisonRun:
 
     def finished_before(self, entry: Entry) -> Outcome | None:
         """The outcome of an entry that an interrupted call had finished; None if it had not."""
-        if not self.parent:
+        if not self._resumes:
             return None
         finished = self._children(f"tags.entry = '{entry.label}' AND status = 'FINISHED'")
         if not finished:

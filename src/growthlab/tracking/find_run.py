@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 ID_BEGINNING = re.compile("[0-9a-f]{8,31}")
+ID = re.compile("[0-9a-f]{32}")
+KEY_TAG = "growthlab.run"  # of a run that began while its server was away: the id that was printed
 MAX_NAMED = 8  # runs named in an error
 PARENT_TAG = "mlflow.parentRunId"
 
@@ -33,8 +35,9 @@ def find_run(store: Store, word: str) -> Run:
     except Exception as error:
         raise_if_storage_failed(error)
         matches = _runs_beginning(store.client, run_id) if ID_BEGINNING.fullmatch(run_id) else []
+        matches = matches or _runs_begun_as(store.client, run_id)
         if not matches:
-            raise ConfigError(f"{word} in {store.uri}: {one_line(error)}") from error
+            raise ConfigError(f"{word} in {store.name}: {one_line(error)}") from error
     if len(matches) > 1:
         ids = ", ".join(sorted(str(run.info.run_id) for run in matches))
         raise ConfigError(f"{word} is the beginning of more than one run's id: {ids}")
@@ -79,6 +82,14 @@ def _runs_beginning(client: MlflowClient, beginning: str) -> list[Run]:
     experiments = [e.experiment_id for e in client.search_experiments()]
     query = f"attributes.run_id LIKE '{beginning}%'"
     return list(client.search_runs(experiments, query, max_results=MAX_NAMED))
+
+
+def _runs_begun_as(client: MlflowClient, run_id: str) -> list[Run]:
+    """The run that had this id before its server gave it another one."""
+    if not ID.fullmatch(run_id):
+        return []
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    return list(client.search_runs(experiments, f"tags.`{KEY_TAG}` = '{run_id}'", max_results=1))
 
 
 def _runs_to_name(client: MlflowClient, run: Run) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from growthlab.evaluation.comparison import Comparison
 from growthlab.evaluation.verdict import Verdict
 from growthlab.pages.csv_table import csv_of_table
@@ -10,6 +12,7 @@ from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.run_files import artifact_folder, log_figures, log_metrics
 from growthlab.tracking.run_notes import NOTE
 
+SHOWN_TABLES = [{"path": "leaderboard.json", "type": "table"}]  # by MLflow's page as tables
 FILES = {
     PAGE: "everything on one page: differences, segments, errors, settings, data",
     "report.md": "the whole comparison as text",
@@ -22,10 +25,11 @@ def log_leaderboard(recorder: ComparisonRun, comparison: Comparison) -> str:
     """Log the comparison's result on the parent run, and return where it is."""
     client, run_id = recorder.store.client, recorder.run_id
     table = comparison.leaderboard()
-    client.log_table(run_id, table, "leaderboard.json")
     with artifact_folder(client, run_id) as folder:
+        table.to_json(folder / "leaderboard.json", orient="split", index=False, date_format="iso")
         (folder / "leaderboard.csv").write_text(csv_of_table(table), encoding="utf-8")
         (folder / "report.md").write_text(comparison.as_markdown())
+    client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps(SHOWN_TABLES))
     log_figures(client, run_id, comparison.figures())
     log_metrics(client, run_id, Verdict(comparison).metrics())
     client.set_tag(run_id, "objective", comparison.objective)

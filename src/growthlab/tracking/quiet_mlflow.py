@@ -14,6 +14,9 @@ SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": LEVEL,
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # our own lines name the run
+    # `ServerClient` tries again itself: MLflow, which waits for minutes, would create a run twice
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
 
 

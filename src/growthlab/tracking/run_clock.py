@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from growthlab.core.storage_faults import ServerGoneError
+from growthlab.tracking.server_faults import without_waiting
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,9 +49,10 @@ CLOCK = RunClock()
 
 def new_run(client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> str:
     """Create a run that is newer than all others of the experiment, and return its id."""
-    newest = client.search_runs([experiment], order_by=["start_time DESC"], max_results=1)
-    for run in newest:
-        CLOCK.continue_after(run.info.start_time)
+    with suppress(ServerGoneError), without_waiting():  # the run is begun without the server, too
+        newest = client.search_runs([experiment], order_by=["start_time DESC"], max_results=1)
+        for run in newest:
+            CLOCK.continue_after(run.info.start_time)
     start = CLOCK.milliseconds()
     run = client.create_run(experiment, start_time=start, run_name=name, tags=dict(tags))
     return str(run.info.run_id)

@@ -16,6 +16,7 @@ import pandas as pd
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.pages.csv_table import csv_of_table, table_of_csv
 from growthlab.tracking.run_clock import CLOCK
+from growthlab.tracking.server_faults import waiting
 from growthlab.training.learned_state import WarmStart, read_state, write_state
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def download_artifact(client: MlflowClient, run_id: str, name: str, folder: str 
     from mlflow.artifacts import download_artifacts
 
     uri = f"{client.get_run(run_id).info.artifact_uri}/{name}"
-    tracking = client.tracking_uri
-    return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking))
+    place = {"dst_path": str(folder), "tracking_uri": client.tracking_uri}
+    return Path(waiting(client, lambda: download_artifacts(artifact_uri=uri, **place)))
 
 
 def log_metrics(

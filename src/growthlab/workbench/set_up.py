@@ -152,8 +152,16 @@ def shop_calendar(config: Any, source: Source) -> Calendar:
 
 
 def tracking_store(config: Any) -> Store:
-    """The MLflow store of a config."""
+    """The MLflow store of a config.
+
+    Raises
+    ------
+    ConfigError
+        It is a tracking server that cannot be opened, which shows before any data is read.
+    """
     store: Store = build(config.tracking, Store)
+    if store.is_server:
+        _ = store.client
     return store
 
 
