@@ -14,6 +14,9 @@ from growthlab.core.credentials import without_passwords
         "storage=postgresql+psycopg://me:hu:sh@127.0.0.1:5432/db",
         "data.path=postgresql://localhost/shop?user=me&password=hush#orders",
         "a=https://host/x?api_key=hush&k=3 b=s3://id:hush@bucket",
+        "serve token=hush",
+        "+sink.auth_token='hush hush' n=1",
+        "sink={url: x, password: hush}",
     ],
 )
 def test_no_password_of_an_address_stays(word: str) -> None:
@@ -25,6 +28,7 @@ def test_no_password_of_an_address_stays(word: str) -> None:
 
 def test_everything_else_stays() -> None:
     words = (
-        "compare models=[a,b] data.path=C:/x.csv tracking.uri=http://host:5000 key=a@b +x.y={a: 1}"
+        "compare models=[a,b] data.path=C:/x.csv tracking.uri=http://host:5000 key=a@b +x.y={a: 1} "
+        "data.cache_key=content model=tokens data.columns.user_id=access_id"
     )
     assert without_passwords(words) == words

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import boto3
 import pytest
 from deploy.server_parts import BUCKET, TrackingServer
 from mlflow import MlflowClient
@@ -111,7 +112,11 @@ def test_a_comparison_outlives_a_server_that_is_away_for_a_while(
     on_entry(monkeypatch, "popularity_recent", server.start, "finish")
     assert main(["compare", MODELS, "data=checkerboard", *words[3:]]) == 0
     parent, models = comparison(server, "checkerboard")
-    assert [run.data.tags["model"] for run in models] == ["popularity", "popularity_recent", "random"]
+    assert [run.data.tags["model"] for run in models] == [
+        "popularity",
+        "popularity_recent",
+        "random",
+    ]
     assert {run.info.status for run in [parent, *models]} == {"FINISHED"}
     assert all("test/ndcg_at_10" in run.data.metrics for run in models)
     client = client_of(server)
@@ -159,7 +164,11 @@ def test_results_for_a_server_that_is_gone_stay_here_until_sync_sends_them(
     assert main(sync) == 0
     assert "0 results of 0 commands are sent" in capsys.readouterr().out
     parent, models = comparison(server, "simulated_shop_markov")
-    assert [run.data.tags["model"] for run in models] == ["popularity", "popularity_recent", "random"]
+    assert [run.data.tags["model"] for run in models] == [
+        "popularity",
+        "popularity_recent",
+        "random",
+    ]
     assert {run.info.status for run in [parent, *models]} == {"FINISHED"}
     client = client_of(server)
     for run in models:
@@ -193,10 +202,18 @@ def test_many_runs_at_once_lose_nothing(server: TrackingServer, words: list[str]
 @pytest.mark.parametrize(
     ("variables", "artifacts", "said"),
     [
-        ({"MLFLOW_TRACKING_PASSWORD": "wrong"}, None, "no such user and password\\): set MLFLOW_TR"),
+        (
+            {"MLFLOW_TRACKING_PASSWORD": "wrong"},
+            None,
+            "no such user and password\\): set MLFLOW_TR",
+        ),
         ({}, "s3://nobody/x", "the bucket does not exist\\): make it, or name another one"),
         ({}, "ftp://host/x", "a storage begins with s3://"),
-        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "s3://mlflow/x", "no such keys\\): set AWS_ACCESS_KEY_ID"),
+        (
+            {"AWS_SECRET_ACCESS_KEY": "wrong"},
+            "s3://mlflow/x",
+            "no such keys\\): set AWS_ACCESS_KEY_ID",
+        ),
         ({"AWS_ACCESS_KEY_ID": ""}, "s3://mlflow/y", "there are no keys for the storage"),
         ({"MLFLOW_S3_ENDPOINT_URL": "http://127.0.0.1:9"}, "s3://mlflow/z", "Connection refused"),
     ],
@@ -208,7 +225,8 @@ def test_a_mistake_is_one_line_with_the_setting_that_helps(
     said: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    s3_artifact_repo._cached_get_s3_client.cache_clear()  # MLflow keeps a client with its keys
+    s3_artifact_repo._cached_get_s3_client.cache_clear()  # MLflow and boto3 keep the keys of before
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     for name, text in variables.items():
         monkeypatch.setenv(name, text)
     with pytest.raises(ConfigError, match=said):

@@ -20,6 +20,7 @@ from growthlab.core.interrupts import interruptible, raise_if_interrupted
 from growthlab.core.owned_folder import scratch_folder
 from growthlab.core.private_files import private_files
 from growthlab.core.process import prepare_process
+from growthlab.core.running_command import running
 from growthlab.core.storage_faults import storage_fault
 from growthlab.core.visible_text import visible_text
 
@@ -75,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     with interruptible(), visible_output():
         try:
-            return _run(*split_command(words))
+            with running(words):
+                return _run(*split_command(words))
         except GrowthlabError as error:
             return _mistake(error)
         except KeyboardInterrupt:

@@ -15,8 +15,8 @@ from growthlab.registry.model_registry import (
     previous_champion,
     settle_interrupted,
 )
-from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.store import code_version
+from growthlab.tracking.who_runs import current_user
 from growthlab.workbench.set_up import tracking_store
 
 

@@ -10,7 +10,9 @@ from growthlab.tracking.sync import sync
 
 def run(command: Command) -> int:
     """Send the results that commands have left here; the status is 1 if some could not be sent."""
-    store: Store = build(command.config.tracking, Store)  # not opened, which would send all by the way
+    store: Store = build(
+        command.config.tracking, Store
+    )  # not opened, which would send all by the way
     report = sync(store)
     print(f"{report.n_sent} results of {report.n_outboxes} commands are sent to {store.name}")
     for line in report.remarks:

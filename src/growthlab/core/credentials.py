@@ -1,10 +1,14 @@
-"""Passwords in words and addresses, and where a cluster is: kept out of what is printed and logged."""
+"""Passwords and tokens in words and addresses, and where a cluster is: not printed, not logged."""
 
 from __future__ import annotations
 
 import re
 
 IN_ADDRESS = re.compile(r"(://[^:/@\s]*):[^@\s]*@")
+AS_WORD = re.compile(
+    r"(?i)((?:^|[\s,{.])[\w.-]*(?:password|passwd|pwd|secret|token|(?:api|access|secret)_key)[:=]\s*)"
+    r"""("[^"]*"|'[^']*'|[^\s,}]+)"""
+)
 AS_OPTION = re.compile(r"(?i)([?&](?:[\w-]*(?:password|passwd|pwd|secret|token|key))=)[^&\s]*")
 
 OF_CLUSTER = re.compile(r"(\bcluster\.address=)(?!local\b)\S*")
@@ -19,4 +23,5 @@ def without_passwords(text: str) -> str:
     'compare cluster=ray cluster.address=***'
     """
     hidden = OF_CLUSTER.sub(r"\1***", text)
-    return AS_OPTION.sub(r"\1***", IN_ADDRESS.sub(r"\1:***@", hidden))
+    shown = AS_OPTION.sub(r"\1***", IN_ADDRESS.sub(r"\1:***@", hidden))
+    return AS_WORD.sub(r"\1***", shown)

@@ -32,7 +32,7 @@ from growthlab.registry.unfinished_versions import (
     remove_abandoned_models,
     remove_version,
 )
-from growthlab.tracking.process_identity import current_user
+from growthlab.tracking.who_runs import current_user
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,15 +9,17 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, ClassVar, Protocol
 
+from growthlab.core.endings import end_command
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.core.interrupts import interruptible
 from growthlab.core.owned_folder import scratch_folder
 from growthlab.core.process import prepare_process
+from growthlab.core.storage_faults import ServerGoneError
 from growthlab.tracking.process_identity import process_of
 
 log = logging.getLogger(__name__)
@@ -134,6 +136,10 @@ def _work(worker: Worker) -> None:
     with interruptible(), scratch_folder():
         try:
             worker.function(*worker.arguments)
+            with suppress(
+                ServerGoneError
+            ):  # it has been said; the command that began it sends the rest
+                end_command()
         except KeyboardInterrupt:
             sys.exit(130)
         except GrowthlabError as error:

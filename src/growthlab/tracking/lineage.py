@@ -1,4 +1,4 @@
-"""The lineage of a run: data, task, split and code, as tags and as MLflow's data set."""
+"""The lineage of a run: data, task and split, as tags and as MLflow's data set."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 from growthlab.bundle.manifest import Manifest
-from growthlab.tracking.process_identity import current_user
-from growthlab.tracking.store import code_version
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -113,10 +111,9 @@ class Lineage:
         return f"{self.experiment}/searches"
 
     def tags(self) -> dict[str, str]:
-        """The tags that every run has."""
+        """The tags of data, task and split; who began the run is added where it is created."""
         return {
             **self.more,
-            "mlflow.user": current_user(),
             "mlflow.source.name": "growthlab",
             "mlflow.source.type": "LOCAL",
             "task": self.task,
@@ -124,7 +121,6 @@ class Lineage:
             "data_digest": self.digest,
             "split": self.split,
             "cutoff": self.cutoff,
-            "code_version": code_version(),
         }
 
     def dataset(self) -> DatasetInput:

@@ -128,7 +128,8 @@ def _send_one(client: MlflowClient, box: Outbox, call: Call) -> None:
         arguments["experiment_id"] = _experiment(client, name)
     objects = {key: _object(value) for key, value in arguments.items()}
     if call.method == "create_run":
-        key = objects["tags"][KEY]
+        key = call.arguments["tags"][KEY]
+        objects["tags"][KEY] = key  # it stays what it was where the server's id is known already
         if key not in box.ids:
             box.add_id(key, find_or_create(client, objects))
     elif call.method == "log_artifacts":

@@ -1,8 +1,7 @@
-"""Which user and process works on a run; a process has host, number and start, as numbers recur."""
+"""Which process works on a run; a process has host, number and start, as numbers recur."""
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 from collections.abc import Callable
@@ -17,15 +16,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PROCESS = "growthlab.process"  # tag of a run
-
-
-def current_user() -> str:
-    """``user@host`` of this process."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no entry in the user database, as in some containers
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
 
 
 def this_process() -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from growthlab.core.storage_faults import ServerGoneError
 from growthlab.tracking.server_faults import without_waiting
+from growthlab.tracking.who_runs import who_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,13 +49,18 @@ CLOCK = RunClock()
 
 
 def new_run(client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> str:
-    """Create a run that is newer than all others of the experiment, and return its id."""
+    """Create a run that is newer than all others of the experiment, and return its id.
+
+    Beside `tags` it has those of `who_runs`.
+    """
     with suppress(ServerGoneError), without_waiting():  # the run is begun without the server, too
         newest = client.search_runs([experiment], order_by=["start_time DESC"], max_results=1)
         for run in newest:
             CLOCK.continue_after(run.info.start_time)
     start = CLOCK.milliseconds()
-    run = client.create_run(experiment, start_time=start, run_name=name, tags=dict(tags))
+    run = client.create_run(
+        experiment, start_time=start, run_name=name, tags={**who_runs(), **tags}
+    )
     return str(run.info.run_id)
 
 

@@ -177,6 +177,7 @@ class ServerClient(UninterruptedClient):
         try:
             while not self._catch_up(now=True):
                 self._wait_or_give_up(began, ConnectionError("no answer"))
+            self.send_what_was_left()  # by processes that worked for this command
         finally:
             if self._box is not None:
                 self._box.release()

@@ -194,7 +194,9 @@ class Store:
             else:
                 place = self._artifact_location(name)
                 if place is not None and place.split(":")[0] in STORAGES:
-                    self._require_storage(place)  # before an experiment lies where nothing can be stored
+                    self._require_storage(
+                        place
+                    )  # before an experiment lies where nothing can be stored
                 number = str(client.create_experiment(name, artifact_location=place))
                 location = place or str(client.get_experiment(number).artifact_location)
         if location.split(":")[0] in STORAGES:

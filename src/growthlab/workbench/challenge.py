@@ -20,8 +20,8 @@ from growthlab.promotion.promotion_report import PromotionCase
 from growthlab.promotion.ruling import PromotionTerms, Ruling, carry_out, rule_on
 from growthlab.registry.model_registry import settle_interrupted
 from growthlab.tasks.base import Task
-from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.store import Store
+from growthlab.tracking.who_runs import current_user
 from growthlab.workbench.set_up import tracking_store
 
 log = logging.getLogger(__name__)

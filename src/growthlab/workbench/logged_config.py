@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from growthlab.config import mistakes
 from growthlab.config.compose import Command
+from growthlab.core.credentials import without_passwords
 from growthlab.core.errors import ConfigError, one_line, quoted
 from growthlab.core.plain_values import plain_values
 from growthlab.core.plain_yaml import read_plain_yaml
@@ -102,8 +103,14 @@ def checked_logged_config(path: Path, default: Command) -> dict[str, Any]:
 
 
 def plain_config(command: Command) -> dict[str, Any]:
-    """The composed config as plain values."""
-    return plain_values(command.config)
+    """The composed config as plain values, without a password of the store."""
+    config = plain_values(command.config)
+    if "tracking" in config:
+        config["tracking"] = {
+            name: without_passwords(value) if isinstance(value, str) else value
+            for name, value in config["tracking"].items()
+        }
+    return config
 
 
 def _logged_choices(command: Command) -> dict[str, str]:

@@ -38,11 +38,11 @@ from growthlab.tasks.entry import Contender, label_of
 from growthlab.tracking.comparison_before import comparison_before
 from growthlab.tracking.comparison_notes import PAGE
 from growthlab.tracking.comparison_run import ComparisonRun
-from growthlab.tracking.process_identity import current_user
 from growthlab.tracking.run_files import flattened, read_tables
 from growthlab.tracking.run_links import look_lines, run_address
 from growthlab.tracking.saved_views import COMPARISONS
 from growthlab.tracking.store import code_version
+from growthlab.tracking.who_runs import current_user
 from growthlab.workbench.contenders import possible_models
 from growthlab.workbench.workbench import Workbench
 

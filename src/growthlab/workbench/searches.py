@@ -20,6 +20,7 @@ from growthlab.config.compose import Command, compose, search_space_named_as
 from growthlab.config.model_node import model_node
 from growthlab.config.space_from_config import range_texts, space_of
 from growthlab.core.errors import ConfigError, ExportError, near_matches
+from growthlab.core.running_command import running
 from growthlab.evaluation.outcome import Outcome
 from growthlab.models.base import Exportable
 from growthlab.search.model_search import ModelSearch
@@ -172,6 +173,11 @@ def planned_search(
 
 def work_on_study(words: Sequence[str], model: str) -> None:
     """The work of a worker process: the trials of `model` in the command with these `words`."""
+    with running(["tune", *words]):
+        _work_on_study(words, model)
+
+
+def _work_on_study(words: Sequence[str], model: str) -> None:
     bench = set_up(compose("tune", words))
     (command,) = (
         each
