@@ -28,7 +28,7 @@ endef
 export NEXT
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-portable test-all test-oldest dist lint docs drills format tags bench-peers study clean
+.PHONY: help install demo test test-portable test-all test-oldest dist lint docs drills format tags server server-stop bench-peers study clean
 
 help:  ## list every target
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## *' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -103,6 +103,12 @@ docs: install  ## the documentation site in site/html, from the documents and th
 
 drills: install  ## the long ones: faults in the middle of work, fuzzed requests, a soak of the service
 	$(BIN)/python -m pytest tests/drills -m drill -n 0
+
+server: install  ## a team's tracking server: MLflow, PostgreSQL and S3 storage (SERVER=options, such as SERVER="--address 0.0.0.0")
+	$(BIN)/python -m deploy.tracking_server start $(SERVER)
+
+server-stop: install  ## stop what make server started; what it holds stays
+	$(BIN)/python -m deploy.tracking_server stop $(SERVER)
 
 bench-peers: install  ## growthlab beside other libraries (DATA=path of sequences.parquet, BENCH=further options)
 	TORCH_INDEX_URL="$(TORCH_INDEX_URL)" $(BIN)/python experiments/benchmarks/peers.py $(DATA) $(BENCH)

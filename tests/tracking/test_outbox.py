@@ -14,8 +14,8 @@ from tests.new_stores import CopiedStores
 from growthlab.cli.main import main
 from growthlab.core.errors import ConfigError
 from growthlab.tracking import outbox_calls
-from growthlab.tracking.outbox import Outbox, left_outboxes, n_held_by_others, outbox_root
-from growthlab.tracking.outbox_calls import KEY, plain, send
+from growthlab.tracking.outbox import KEY, Outbox, left_outboxes, n_held_by_others, outbox_root
+from growthlab.tracking.outbox_calls import plain, send
 from growthlab.tracking.server_faults import is_away, refusal
 
 SERVER = "http://me:hush@tracking.example:5000/"

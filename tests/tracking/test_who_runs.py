@@ -33,8 +33,7 @@ def test_a_run_says_who_began_it_where_with_which_code_and_how(
     assert tags["host"] == socket.gethostname()
     assert tags["code_version"] == "tested"
     assert (
-        tags["command"]
-        == "growthlab plan tracking.uri=http://me:***@host:5000 'name=spring sale'"
+        tags["command"] == "growthlab plan tracking.uri=http://me:***@host:5000 'name=spring sale'"
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from growthlab.core.errors import ConfigError, ExportError, one_line
 from growthlab.core.storage_faults import raise_if_storage_failed
+from growthlab.tracking.outbox import KEY
 from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 ID_BEGINNING = re.compile("[0-9a-f]{8,31}")
 ID = re.compile("[0-9a-f]{32}")
-KEY_TAG = "growthlab.run"  # of a run that began while its server was away: the id that was printed
 MAX_NAMED = 8  # runs named in an error
 PARENT_TAG = "mlflow.parentRunId"
 
@@ -89,7 +89,7 @@ def _runs_begun_as(client: MlflowClient, run_id: str) -> list[Run]:
     if not ID.fullmatch(run_id):
         return []
     experiments = [e.experiment_id for e in client.search_experiments()]
-    return list(client.search_runs(experiments, f"tags.`{KEY_TAG}` = '{run_id}'", max_results=1))
+    return list(client.search_runs(experiments, f"tags.`{KEY}` = '{run_id}'", max_results=1))
 
 
 def _runs_to_name(client: MlflowClient, run: Run) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 VARIABLE = "GROWTHLAB_OUTBOX"
+KEY = "growthlab.run"  # tag: a run's own id, by which it is found if the answer got lost, or was never given
 JOURNAL, SENT, IDS, FILES, LOCK, ABOUT = (
     *("journal.jsonl", "sent", "ids.jsonl", "files", "lock", "about.json"),
 )

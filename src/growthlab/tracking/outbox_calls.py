@@ -16,10 +16,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from growthlab.core.errors import ConfigError
-from growthlab.tracking.find_run import KEY_TAG
-from growthlab.tracking.outbox import Call, Outbox
+from growthlab.tracking.outbox import KEY, Call, Outbox
 
-KEY = KEY_TAG  # each run has its own, by which it is found if the answer got lost
 EXPERIMENT = "experiment"  # of a kept call: the name, as another server may number otherwise
 KEPT = (
     *("create_run", "log_batch", "log_inputs", "set_tag", "set_terminated", "update_run"),

@@ -21,11 +21,10 @@ from mlflow.entities import LifecycleStage, Run, RunData, RunInfo, RunStatus
 from growthlab.core.endings import at_end
 from growthlab.core.interrupts import raise_if_kept
 from growthlab.core.storage_faults import ServerGoneError
-from growthlab.tracking.outbox import Outbox, left_outboxes, server_name
+from growthlab.tracking.outbox import KEY, Outbox, left_outboxes, server_name
 from growthlab.tracking.outbox_calls import (
     EXPERIMENT,
     KEPT,
-    KEY,
     named_arguments,
     plain,
     send,

@@ -56,6 +56,10 @@ REFUSALS = {  # a text in the error, what it means, what helps
         "boto3 is not installed",
         "pip install 'growthlab[s3]'",
     ),
+    r"Invalid Host header": (
+        "the server does not answer to this name",
+        "start it with MLFLOW_SERVER_ALLOWED_HOSTS=HOST:PORT, or use its number in tracking.uri",
+    ),
     r"error code 401|UNAUTHENTICATED|not authenticated": (
         "the server knows no such user and password",
         "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
