@@ -110,9 +110,9 @@ class TrackingServer:
         write_private(self.folder / FOR_CLIENTS, "\n".join(lines) + "\n")
 
     def stop(self) -> None:
-        """Stop what runs, MLflow first."""
+        """Stop what runs, MLflow first; the storage takes a while to put all away."""
         self.stop_part("mlflow")
-        self.stop_part("s3")
+        self.stop_part("s3", patience=30.0 if self.durable else 0.0)
         self.stop_postgresql()
 
     def start_postgresql(self) -> None:
@@ -187,8 +187,8 @@ class TrackingServer:
         self._start_part("mlflow", words, environment)
         self._wait("mlflow", lambda: _is_healthy(self.uri))
 
-    def stop_part(self, name: str) -> None:
-        """Stop ``mlflow`` or ``s3`` and what it started, if it runs."""
+    def stop_part(self, name: str, patience: float = 30.0) -> None:
+        """Stop ``mlflow`` or ``s3`` and what it started, if it runs; kill it after `patience` seconds."""
         process = self._process(name)
         if process is None:
             return
@@ -196,7 +196,7 @@ class TrackingServer:
         for each in whole:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.terminate()
-        _, left = psutil.wait_procs(whole, timeout=30)
+        _, left = psutil.wait_procs(whole, timeout=patience)
         for each in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
