@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--away", type=float, default=60.0, help="seconds")
     parser.add_argument("--csv", type=Path)
     given = parser.parse_args()
-    logging.basicConfig(level=logging.WARNING)
+    logging.basicConfig(level=logging.ERROR)
     folder = Path(tempfile.mkdtemp(prefix="growthlab-server-"))
     folder.chmod(0o711)
     server = TrackingServer(folder, port=0, s3_port=0)
