@@ -32,7 +32,7 @@ from growthlab.core.seeding import random_stream
 from growthlab.evaluation.block_ranking import target_ranks
 from growthlab.models.base import Recommender
 from growthlab.ranking.fallback import fill_unscored
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 from growthlab.training.fit_options import EpochVerdict, FitOptions
 
 N_NEGATIVES = 99

@@ -30,7 +30,7 @@ from growthlab.metrics.value.rmse import RMSE
 from growthlab.metrics.value.spearman import Spearman
 from growthlab.models.btyd.fit import Fit, bootstrapped, fit_purchases, fit_spend
 from growthlab.models.btyd.purchase_summary import PurchaseSummary, Spends
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 

@@ -30,7 +30,7 @@ from growthlab.models.uplift.base import EffectModel
 from growthlab.split.customers import Customers
 from growthlab.tasks.uplift import Uplift
 from growthlab.tasks.uplift_data import UpliftData
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 from growthlab.training.fit_options import FitOptions
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))

@@ -30,7 +30,7 @@ from growthlab.tasks.churn import Churn
 from growthlab.tasks.top_n import TopN
 from growthlab.tasks.uplift import Uplift
 from growthlab.tasks.value import Value
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 from growthlab.training.fit_options import FitOptions
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))

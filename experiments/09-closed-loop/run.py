@@ -29,7 +29,7 @@ from growthlab.effects.experiment_outcome import ExperimentOutcome
 from growthlab.effects.logged_actions import LoggedActions
 from growthlab.effects.off_policy_value import off_policy_value
 from growthlab.effects.tea_statistics import effect_of
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 
 STUDY = Path(__file__).resolve().parent
 RESULTS = STUDY / "results.csv"

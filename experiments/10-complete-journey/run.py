@@ -38,7 +38,7 @@ from growthlab.features.examples import Examples
 from growthlab.metrics.binary.roc_auc import RocAuc
 from growthlab.models.table_estimator import wrap_estimator
 from growthlab.tasks.base import Task
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 from growthlab.training.fit_options import FitOptions
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))

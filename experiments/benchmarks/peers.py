@@ -278,7 +278,7 @@ def run(
     given: argparse.Namespace,
 ) -> None:
     """Measure, row by row into the results, and print the table of this run."""
-    from growthlab.tracking.store import code_version
+    from growthlab.tracking.code_version import code_version
 
     data = None if given.data is None else sequences(given.data, given.users)
     n_users, question = 0, {"data": "", "arrays": ""}

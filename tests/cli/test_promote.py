@@ -22,7 +22,7 @@ from growthlab.pages.csv_table import table_of_csv
 from growthlab.promotion.decision import Evidence
 from growthlab.promotion.evidence import evidence_of
 from growthlab.registry.model_registry import ChampionChange, history_of, move_champion
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 
 TOP_N, CHURN = "simulated_shop-top_n", "simulated_shop-churn"
 FAST = ("metrics=[binary/roc_auc]", *SHOP)

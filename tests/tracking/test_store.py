@@ -17,10 +17,11 @@ from tests.new_stores import CopiedStores
 
 from growthlab.core.errors import ConfigError
 from growthlab.tracking.checkpoints import Checkpoints
+from growthlab.tracking.code_version import code_version
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.new_sqlite_store import create_sqlite_store
 from growthlab.tracking.process_identity import is_alive, this_process
-from growthlab.tracking.store import Store, code_version
+from growthlab.tracking.store import Store
 
 OPEN_STORE = (
     "from growthlab.tracking.store import Store; "

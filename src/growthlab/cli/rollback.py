@@ -15,7 +15,7 @@ from growthlab.registry.model_registry import (
     previous_champion,
     settle_interrupted,
 )
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 from growthlab.tracking.who_runs import current_user
 from growthlab.workbench.set_up import tracking_store
 

@@ -37,7 +37,7 @@ from growthlab.registry.model_registry import (
     withdraw_version,
 )
 from growthlab.tasks.base import Task
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 
 
 class AlreadyChampionError(ConfigError):

@@ -20,6 +20,7 @@ from growthlab.evaluation.outcome import Outcome
 from growthlab.tasks.entry import Entry
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tracking.checkpoints import Checkpoints
+from growthlab.tracking.code_version import code_version
 from growthlab.tracking.lineage import Lineage
 from growthlab.tracking.process_identity import PROCESS, end_orphans, is_alive, this_process
 from growthlab.tracking.run_clock import CLOCK, end_run, new_run
@@ -33,7 +34,7 @@ from growthlab.tracking.run_files import (
 )
 from growthlab.tracking.run_notes import NOTE, note_of_model
 from growthlab.tracking.saved_views import save_comparison_views
-from growthlab.tracking.store import Store, code_version
+from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

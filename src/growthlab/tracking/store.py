@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
-import os
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib.metadata import version
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -326,34 +322,3 @@ def is_address(text: str) -> bool:
 def is_web_address(text: str) -> bool:
     """Whether it is an address of a server, without anything that does not belong into one."""
     return re.fullmatch(r"https?://[^\s<>\"'`]+", text) is not None
-
-
-@cache
-def code_version() -> str:
-    """The commit of the source tree, or the package's version; constant within a process.
-
-    A hash of the Python files is appended if the tree differs from the commit. The environment
-    variable ``GROWTHLAB_CODE_VERSION`` overrides both, for example in an image without git.
-    """
-    if version_of_image := os.environ.get("GROWTHLAB_CODE_VERSION"):
-        return version_of_image
-    folder = Path(__file__).parents[1]
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(folder), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        commit = git("rev-parse", "--short=12", "HEAD")
-        changed = git("status", "--porcelain", "--", str(folder))
-    except (OSError, subprocess.CalledProcessError):
-        return version("growthlab")
-    return f"{commit}+{_digest(folder)}" if changed else commit
-
-
-def _digest(folder: Path) -> str:
-    """A short hash of the folder's Python files."""
-    content = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        content.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
-    return content.hexdigest()[:8]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from growthlab.core.credentials import without_passwords
 from growthlab.core.running_command import running_command
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 
 LONGEST_COMMAND = 4000  # characters; a tag may have 8,000
 

@@ -24,9 +24,10 @@ from growthlab.core.file_settings import (
 from growthlab.models.base import ContinuesFit
 from growthlab.tasks.base import Task
 from growthlab.tasks.entry import Contender
+from growthlab.tracking.code_version import code_version
 from growthlab.tracking.find_run import find_model_run
 from growthlab.tracking.run_files import download_artifact, load_warm_start
-from growthlab.tracking.store import Store, code_version
+from growthlab.tracking.store import Store
 from growthlab.training.learned_state import WarmStart
 from growthlab.workbench.contenders import contender_for, possible_models
 from growthlab.workbench.logged_config import checked_logged_config, command_from_logged

@@ -16,7 +16,8 @@ from growthlab.core.errors import ConfigError
 from growthlab.core.plain_values import plain_values
 from growthlab.registry.model_registry import champion_of
 from growthlab.search.override_words import override_words
-from growthlab.tracking.store import Store, code_version
+from growthlab.tracking.code_version import code_version
+from growthlab.tracking.store import Store
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -11,7 +11,7 @@ from growthlab.data.labelled_table import LabelledTable
 from growthlab.data.source import Source
 from growthlab.tasks.base import AnswersAsEvaluated, AnswersForTables, RankingTask
 from growthlab.tasks.entry import Entry
-from growthlab.tracking.store import code_version
+from growthlab.tracking.code_version import code_version
 from growthlab.workbench.workbench import Workbench
 
 

@@ -35,13 +35,13 @@ from growthlab.review.wrong_predictions import wrong_predictions
 from growthlab.search.search_results import SearchResults
 from growthlab.split.fold import Fold, TableFold
 from growthlab.tasks.entry import Contender, label_of
+from growthlab.tracking.code_version import code_version
 from growthlab.tracking.comparison_before import comparison_before
 from growthlab.tracking.comparison_notes import PAGE
 from growthlab.tracking.comparison_run import ComparisonRun
 from growthlab.tracking.run_files import flattened, read_tables
 from growthlab.tracking.run_links import look_lines, run_address
 from growthlab.tracking.saved_views import COMPARISONS
-from growthlab.tracking.store import code_version
 from growthlab.tracking.who_runs import current_user
 from growthlab.workbench.contenders import possible_models
 from growthlab.workbench.workbench import Workbench
