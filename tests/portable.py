@@ -68,6 +68,7 @@ PART = (
 # these wait too, and take minutes: only the whole suite runs them
 TOO_LONG_FOR_PART = (
     "tests/cli/test_export.py",
+    "tests/cluster",
     "tests/cli/test_interrupts.py",
     "tests/cli/test_promote.py",
     "tests/cli/test_tune.py",

@@ -28,6 +28,8 @@ def code_versions() -> Mapping[str, str]:
         match = PACKAGE_NAME.match(name)
         if match is None or ("extra" in marker and LABORATORY not in marker):
             continue
+        if match[0] in versions:  # an extra names the package itself
+            continue
         try:
             versions[match[0]] = version(match[0])
         except PackageNotFoundError:

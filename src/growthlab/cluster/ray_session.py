@@ -82,16 +82,20 @@ def require_same_code(ray: Any) -> None:
     """
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    here = ray.get_runtime_context().get_node_id()
-    others = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if len(nodes) == 1 and _joined == LOCAL:
+        return  # the machine of this process
     ask = ray.remote(max_retries=0, num_cpus=0)(code_versions_there)
-    asked = {
-        node["NodeManagerHostname"]: ask.options(
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        ).remote()
-        for node in others
-    }
-    for host, reference in asked.items():
+    asked = [
+        (
+            node["NodeManagerHostname"],
+            ask.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(),
+        )
+        for node in nodes
+    ]
+    for host, reference in asked:
         try:
             differs = difference(code_versions(), ray.get(reference))
         except ray.exceptions.RayError as error:
@@ -145,10 +149,11 @@ def _give_own_token() -> None:
 def _why_refused(error: Exception, address: str) -> str:
     """Why Ray could not be joined, without the address and the token."""
     kind, words = type(error).__name__, one_line(error)
-    if "auth" in kind.lower() or "unauthenticated" in words.lower() or "token" in words.lower():
+    refused = ("auth" in kind.lower(), "token" in words.lower(), "Failed to connect" in words)
+    if any(refused):  # Ray does not say why, and something answers there
         return (
-            "the cluster refuses the token: set RAY_AUTH_TOKEN_PATH to the file that the head was "
-            "started with"
+            "what answers there is no head of Ray with this token: set RAY_AUTH_TOKEN_PATH to the file "
+            "that the head was started with"
         )
     if "ersion mismatch" in words:
         return f"{words[:300]}: install the same versions here and there"

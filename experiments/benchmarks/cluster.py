@@ -1,0 +1,241 @@
+"""What Ray costs beside the plain loop, how data is shared, and how far a comparison spreads.
+
+    python experiments/benchmarks/cluster.py [--only session|sharing|schedule] [--tasks 12] [--seconds 2]
+
+`session` and `sharing` start Ray on this machine. Processor seconds are those of all its processes: the
+command, the workers, and what Ray runs beside them; a task is a fixed number of steps on one processor.
+`schedule` gives the fits of study 03, drawn again and again, to simulated workers: each takes the next one
+in the order of the comparison, and the command records one after the other. Rows go to cluster.csv as they
+come.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from growthlab.cluster.ray_cluster import RayCluster
+from growthlab.data.simulated_shop import SimulatedShop
+from growthlab.metrics.ranking.ndcg import NDCG
+from growthlab.split.global_time import GlobalTime
+from growthlab.tasks.executor import Job, JobEnded, PlainLoop
+from growthlab.tasks.fold_evaluation import FoldEvaluation
+from growthlab.tasks.top_n import TopN
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "cluster.csv"
+FITS = HERE.parent / "03-tuned-online-retail" / "results.csv"
+WORKERS = (1, 2, 8, 16, 64)
+START_SECONDS = 2.0  # of a worker process on a machine, once
+ROWS: list[dict[str, Any]] = []
+
+
+def main() -> None:
+    """Measure, and write as it comes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=["session", "sharing", "schedule"])
+    parser.add_argument("--tasks", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of a task on one processor")
+    given = parser.parse_args()
+    if given.only in (None, "session"):
+        session(given.tasks, given.seconds)
+    if given.only in (None, "sharing"):
+        sharing()
+    if given.only in (None, "schedule"):
+        schedule()
+
+
+def session(n_tasks: int, seconds: float) -> None:
+    """Fixed work in the plain loop and on Ray, in processor seconds of all processes."""
+    steps = steps_for(seconds)
+    before = tree_seconds()
+    run(PlainLoop(), n_tasks, steps)
+    plain = tree_seconds() - before
+    started, before = time.perf_counter(), tree_seconds()
+    cluster = RayCluster(local_cpus=2, object_store_mb=100)
+    cluster.require([], "cpu")
+    row("session", "start, wall s", time.perf_counter() - started)
+    row("session", "start, processor s", tree_seconds() - before)
+    started, before = time.perf_counter(), tree_seconds()
+    run(cluster, 2, 1)  # both worker processes import the laboratory
+    row("session", "first two tasks of no work, wall s", time.perf_counter() - started)
+    row("session", "first two tasks of no work, processor s", tree_seconds() - before)
+    before = tree_seconds()
+    run(cluster, n_tasks, steps)
+    there = tree_seconds() - before
+    row("task", f"{n_tasks} tasks in the plain loop, processor s", plain)
+    row("task", f"{n_tasks} tasks on Ray, processor s", there)
+    row("task", "overhead of a task, %", 100 * (there / plain - 1))
+    before, started = tree_seconds(), time.perf_counter()
+    run(cluster, 200, 1)
+    row("task", "200 tasks of no work, processor s each", (tree_seconds() - before) / 200)
+    row("task", "200 tasks of no work, wall s each", (time.perf_counter() - started) / 200)
+
+
+def steps_for(seconds: float) -> int:
+    """How many steps take so many seconds of a processor."""
+    started = time.process_time()
+    work(None, 50)
+    return max(1, round(50 * seconds / (time.process_time() - started)))
+
+
+def work(shared: Any, n_steps: int) -> float:
+    """A fixed number of steps on one processor."""
+    values = np.arange(200_000, dtype=np.float64)
+    for _ in range(n_steps):
+        values = np.sqrt(values * values + 1.0)
+    return float(values.sum())
+
+
+class Steps:
+    """The work of a task."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __call__(self, shared: Any) -> float:
+        """Do it."""
+        return work(shared, self.n)
+
+
+def run(executor: Any, n_tasks: int, steps: int) -> list[Any]:
+    """Run tasks; what each gave."""
+    jobs = [Job(f"task {n}", Steps(steps), None) for n in range(n_tasks)]
+    ended = [event for event in executor.run(jobs) if isinstance(event, JobEnded)]
+    assert not [event.error for event in ended if event.error], ended
+    return [event.result for event in ended]
+
+
+def tree_seconds() -> float:
+    """The processor seconds of this process and all that it started and that still run or were waited for."""
+    total = 0.0
+    me = psutil.Process()
+    for process in (me, *me.children(recursive=True)):
+        try:
+            used = process.cpu_times()
+        except psutil.Error:
+            continue
+        total += used.user + used.system + used.children_user + used.children_system
+    return total
+
+
+def sharing() -> None:
+    """The data of a fold of a simulated shop of 10,000 customers: shared once, or pickled for every task."""
+    import pickle
+
+    log = SimulatedShop(users=10_000, items=1_000, days=360).read()
+    (fold,) = GlobalTime().folds(log, horizon_days=28)
+    task = TopN(history_events=("purchase",), target_events=("purchase",))
+    evaluation = FoldEvaluation(task, fold, {"ndcg": NDCG(k=(10,))})
+    evaluation.prepare()
+    cluster = RayCluster(local_cpus=2, object_store_mb=1000)
+    cluster.require([], "cpu")
+    import ray
+
+    run(cluster, 2, 1)
+    started = time.process_time()
+    pickled = pickle.dumps(evaluation, protocol=5)
+    row("sharing", "data of the fold, MB", len(pickled) / 2**20)
+    pickle.loads(pickled)
+    row("sharing", "pickled and read, processor s a task", time.process_time() - started)
+    started = time.process_time()
+    reference = ray.put(evaluation)
+    row(
+        "sharing", "put into shared memory, processor s a comparison", time.process_time() - started
+    )
+    started = time.process_time()
+    ray.get(reference)
+    row("sharing", "got from shared memory, processor s a process", time.process_time() - started)
+    jobs = [Job(f"task {n}", resident_mb, evaluation) for n in range(4)]
+    grown = [e.result for e in cluster.run(jobs) if isinstance(e, JobEnded)]
+    row("sharing", "own memory that a process adds to read it, MB", float(np.median(grown)))
+
+
+def resident_mb(evaluation: FoldEvaluation) -> float:
+    """The private memory of this process after it has read all arrays of the data, less that before."""
+    process = psutil.Process()
+    before = process.memory_full_info().uss
+    past = evaluation.test_data.past
+    for array in (past.offsets, past.items, past.times, past.quantities, past.prices):
+        array.sum()
+    return float(process.memory_full_info().uss - before) / 2**20
+
+
+def schedule() -> None:
+    """Efficiency of simulated workers, for comparisons of several sizes."""
+    table = pd.read_csv(FITS)
+    fits = table.drop_duplicates(["model", "seed", "protocol"])[["model", "seed", "fit_seconds"]]
+    seconds = {model: 2 * group["fit_seconds"].to_numpy() for model, group in fits.groupby("model")}
+    stochastic = {model for model, group in fits.groupby("model") if len(group) > 1}
+    for n_seeds, n_origins, recording in SIZES:
+        rng = np.random.default_rng(0)
+        entries = [
+            (model, float(rng.choice(seconds[model])) + EVALUATION_SECONDS)
+            for _ in range(n_origins)
+            for model in sorted(seconds)
+            for _ in range(n_seeds if model in stochastic else 1)
+        ]
+        times = [t for _, t in entries]
+        name = (
+            f"{len(times)} fits ({n_seeds} seeds, {n_origins} origins), {recording} s to record one"
+        )
+        for n in WORKERS:
+            ended = simulated(times, n, recording)
+            row("schedule", f"{name}: efficiency of {n} workers, %", 100 * sum(times) / (n * ended))
+        row(
+            "schedule", f"{name}: longest fit, share of the whole, %", 100 * max(times) / sum(times)
+        )
+        ended = simulated(sorted(times, reverse=True), 64, recording)
+        row(
+            "schedule",
+            f"{name}: efficiency of 64, longest first, %",
+            100 * sum(times) / (64 * ended),
+        )
+
+
+EVALUATION_SECONDS = 1.0  # of scores, metrics and intervals
+SIZES = ((2, 1, 0.3), (5, 4, 0.3), (10, 12, 0.3))  # seeds, origins, seconds to record a fit
+
+
+def simulated(times: Sequence[float], n_workers: int, recording: float) -> float:
+    """When the last fit is recorded: workers take the next in the order given, one process records."""
+    free = [START_SECONDS] * min(n_workers, len(times))
+    heapq.heapify(free)
+    fitted = []
+    for seconds in times:
+        end = heapq.heappop(free) + seconds * (1 + OVERHEAD)
+        heapq.heappush(free, end)
+        fitted.append(end)
+    recorded = 0.0
+    for end in sorted(fitted):
+        recorded = max(recorded, end) + recording
+    return recorded
+
+
+OVERHEAD = 0.05  # of Ray, of a task
+
+
+def row(what: str, measure: str, value: float) -> None:
+    """Print a row and write all of them."""
+    print(f"{what}: {measure}: {value:.4g}", flush=True)
+    ROWS.append({"what": what, "measure": measure, "value": round(value, 5)})
+    known = [r for r in _earlier() if r["what"] not in {each["what"] for each in ROWS}]
+    pd.DataFrame([*known, *ROWS]).to_csv(RESULTS, index=False)
+
+
+def _earlier() -> Iterator[dict[str, Any]]:
+    """The rows of an earlier call."""
+    if RESULTS.exists():
+        yield from pd.read_csv(RESULTS).to_dict("records")
+
+
+if __name__ == "__main__":
+    main()
