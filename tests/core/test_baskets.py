@@ -70,11 +70,13 @@ def test_steps_hold_every_event_of_the_latest_times(
 def test_a_long_history_is_cut_from_its_end_and_a_shared_basket_joins_the_rows() -> None:
     # seven baskets, windows of three targets: 4 5 6 after 3, 1 2 3 after 0; u1 has none, u2 one
     past = histories([(t, t) for t in range(7)], [], [(1, 9)])
-    cut, owners = basket_windows(past, 3)
-    rows = [cut.items[a:b].tolist() for a, b in zip(cut.offsets, cut.offsets[1:], strict=False)]
+    windows = basket_windows(past, 3)
+    rows = [past.items[a:b].tolist() for a, b in zip(windows.starts, windows.stops, strict=True)]
     assert rows == [[0, 1, 2, 3], [3, 4, 5, 6], [9]]
-    assert owners.tolist() == [0, 0, 2]
-    assert cut.user_ids.tolist() == ["u0", "u0", "u2"]
+    after_first = zip(windows.seconds, windows.stops, strict=True)
+    assert [past.items[a:b].tolist() for a, b in after_first] == [[1, 2, 3], [4, 5, 6], []]
+    assert windows.owners.tolist() == [0, 0, 2]
+    assert windows.n_baskets.tolist() == [4, 4, 1]
 
 
 @given(
@@ -85,12 +87,14 @@ def test_every_basket_but_the_first_follows_its_predecessor_in_one_row(
     users: list[list[int]], length: int
 ) -> None:
     past = histories(*([(t, t % 10) for t in times] for times in users))
-    cut, owners = basket_windows(past, length)
-    assert n_baskets(cut).max(initial=0) <= length + 1
+    windows = basket_windows(past, length)
+    assert windows.n_baskets.max(initial=0) <= length + 1
     pairs = [
         (int(owner), *pair)
-        for owner, a, b in zip(owners, cut.offsets, cut.offsets[1:], strict=False)
-        for pair in zip(np.unique(cut.times[a:b])[:-1], np.unique(cut.times[a:b])[1:], strict=True)
+        for owner, a, b in zip(windows.owners, windows.starts, windows.stops, strict=True)
+        for pair in zip(
+            np.unique(past.times[a:b])[:-1], np.unique(past.times[a:b])[1:], strict=True
+        )
     ]
     expected = [
         (u, *pair)

@@ -12,9 +12,12 @@ import pytest
 
 from growthlab.core.errors import ConfigError
 from growthlab.core.histories import Histories
+from growthlab.data import database as database_module
+from growthlab.data import digest
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.database import database, limit_memory
 from growthlab.data.event_log import EventLog
+from growthlab.data.tabular_file import TabularFile
 from growthlab.features.btyd import btyd_summary
 from growthlab.features.build_histories import catalogue_of, histories_of
 from growthlab.features.customer_table import customer_table
@@ -105,6 +108,46 @@ def test_the_digest_and_the_file_do_not_depend_on_memory_or_parts(
         assert len(again.parts()) >= min(n_parts, 50)
         assert again.counts == log.counts
     pd.testing.assert_frame_equal(saved[1].query("FROM events"), saved[64].query("FROM events"))
+
+
+def test_a_log_that_does_not_fit_gives_the_same_file_and_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "raw.parquet"
+    database().execute(
+        "COPY (SELECT md5((i * 7919 % 8000)::VARCHAR) AS user_id, 'i' || (i % 97) AS item_id, "
+        "'purchase' AS event_type, TIMESTAMP '2025-01-01' + to_seconds(i * 7 % 90000) AS timestamp, "
+        "(i % 50) / 4.0 + 1 AS unit_price FROM (SELECT least(range, 79990) AS i FROM range(80000))) "
+        f"TO '{path}' (FORMAT parquet)"
+    )
+    saved = {}
+    monkeypatch.setitem(database_module._SETTINGS, "threads", "2")  # each needs a part of the memory
+    for limit, n_parts in (("4GiB", 1), ("24MiB", 64)):
+        monkeypatch.setitem(database_module._SETTINGS, "memory_limit", limit)
+        log = Cleaning().apply(TabularFile(path=str(path)).read())
+        saved[n_parts] = log.in_parts(n_parts).save(tmp_path / str(n_parts))
+    one, many = saved[1], saved[64]
+    assert len(many.parts()) == 64
+    assert many.digest == one.digest
+    assert many.counts == one.counts == {"events": 79_991, "users": 8_000, "items": 97}
+    assert many.cleaning == one.cleaning
+    pd.testing.assert_frame_equal(one.query("FROM events"), many.query("FROM events"))
+
+
+def test_the_digest_of_a_log_is_that_of_earlier_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = pd.DataFrame(
+        {
+            "user_id": list("aäb") * 4,
+            "item_id": ["x", "y", None, "x"] * 3,
+            "event_type": ["view", "purchase"] * 6,
+            "timestamp": pd.to_datetime(["2025-01-01", "2025-01-02", "2025-01-03"] * 4),
+            "unit_price": [1.5, -0.0, None] * 4,
+        }
+    )
+    expected = "8129ce141dd5fdde86a42950003fda2c45d02cca5295989152545c82ed55d420"
+    for fewest_repeats in (1, 2, 1000):  # all texts are sorted by rank, some, none
+        monkeypatch.setattr(digest, "_FEWEST_REPEATS", fewest_repeats)
+        assert EventLog.from_frames(events).digest == expected
 
 
 def test_what_does_not_fit_into_memory_is_written_where_only_its_user_can_read() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +13,13 @@ from hypothesis import strategies as st
 
 from growthlab.core.baskets import steps_of
 from growthlab.core.errors import DataError
-from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
+from growthlab.core.growing_array import GrowingArray
+from growthlab.core.histories import EVENT_ARRAYS, EVENT_CODE, Catalogue, Histories
+from growthlab.models.recommend.gru4rec import GRU4Rec
+from growthlab.networks.losses.sampled_softmax import SampledSoftmax
+from growthlab.training import training_batches
+from growthlab.training.fit_options import FitOptions
+from growthlab.training.loop import Trainer
 from growthlab.training.training_batches import (
     PADDING,
     PairBatches,
@@ -31,6 +39,26 @@ def histories(*users: list[tuple[int, int, int]]) -> Histories:
     times, items, types = np.array([e for u in users for e in u]).reshape(-1, 3).T
     user_ids = np.array([f"u{i}" for i in range(len(users))])
     return Histories.from_events(CATALOGUE, user_ids, rows, items, times, event_types=types)
+
+
+def random_histories(n_users: int, n_events: int) -> Histories:
+    """Users with so many events each, at times that are shared now and then."""
+    random = np.random.default_rng(3)
+    rows = np.repeat(np.arange(n_users), n_events)
+    times, items, types = (random.integers(0, high, len(rows)) for high in (2 * n_events, 50, 2))
+    types = np.array([VIEW, PURCHASE])[types]
+    user_ids = np.array([f"u{i:07d}" for i in range(n_users)])
+    return Histories.from_events(CATALOGUE, user_ids, rows, items, times, event_types=types)
+
+
+def mapped(histories: Histories) -> Histories:
+    """The same histories, whose events and user ids lie in files."""
+    arrays = {}
+    for name in (*EVENT_ARRAYS, "user_ids"):
+        values = getattr(histories, name)
+        arrays[name] = GrowingArray(values.dtype)
+        arrays[name].append(values)
+    return replace(histories, **{name: array.mapped() for name, array in arrays.items()})
 
 
 def predicted(batch: SequenceBatch) -> dict[int, dict[int, float]]:
@@ -172,6 +200,45 @@ def test_users_with_one_basket_only_teach_nothing() -> None:
     past = histories([(0, 1, PURCHASE), (0, 2, PURCHASE)])
     with pytest.raises(DataError, match="events at two different times"):
         SequenceBatches(past, length=9, batch=8, seed=0)
+
+
+def test_mapped_histories_give_the_same_batches_and_the_same_losses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    past = random_histories(40, 12)
+    model = GRU4Rec(
+        width=4,
+        state=4,
+        length=5,
+        loss=SampledSoftmax(negatives=8, in_batch=4),
+        trainer=Trainer(epochs=2, batch=8),
+    )
+    options = FitOptions(seed=1, device="cpu", target_events=("purchase",))
+    expected = model.fit(past, options).losses_
+    monkeypatch.setattr(training_batches, "EVENTS_AT_ONCE", 37)  # windows are found in blocks
+    assert model.fit(mapped(past), options).losses_ == expected
+    in_memory, in_files = (
+        SequenceBatches(p, length=5, batch=8, seed=1, targets=["purchase"])(1)
+        for p in (past, mapped(past))
+    )
+    for one, other in zip(in_memory, in_files, strict=True):
+        assert all(a.tolist() == b.tolist() for a, b in zip(one, other, strict=True))
+
+
+def test_a_batch_of_mapped_histories_reads_its_own_events_only() -> None:
+    past = mapped(random_histories(20_000, 10))
+    batches = SequenceBatches(past, length=50, batch=8, seed=0)
+    assert batches.past is past
+    assert all(isinstance(getattr(past, name), np.memmap) for name in (*EVENT_ARRAYS, "user_ids"))
+    epoch = batches(1)
+    tracemalloc.start()
+    try:
+        batch = epoch[0]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert batch.sizes.shape[0] == 8
+    assert peak < past.items.nbytes / 4  # a copy of any array of events would be four times as much
 
 
 def test_pairs_are_each_positive_once_and_new_negatives_each_epoch() -> None:

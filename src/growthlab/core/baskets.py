@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -51,32 +50,40 @@ def latest_baskets(histories: Histories, length: int) -> Histories:
     )
 
 
-def basket_windows(histories: Histories, length: int) -> tuple[Histories, np.ndarray]:
-    """Histories cut, from their end, into windows of at most ``length + 1`` baskets, a row each.
+class BasketWindows(NamedTuple):
+    """Ranges of a user's baskets, as ranges of events; all arrays ``(n_windows,)``, int64."""
+
+    starts: np.ndarray  # the first event
+    seconds: np.ndarray  # the first event of the second basket; the end where there is none
+    stops: np.ndarray  # the end of the last basket
+    owners: np.ndarray  # the user row
+    n_baskets: np.ndarray
+
+
+def basket_windows(histories: Histories, length: int) -> BasketWindows:
+    """Histories cut, from their end, into windows of at most ``length + 1`` baskets.
 
     The oldest basket of a window is the newest of the window before it, so that every basket but a
     user's first has its predecessor in exactly one window. A history of at most ``length + 1``
-    baskets stays one row. The second array is the user row of each window.
+    baskets is one window, an empty one is none. The windows of a user come oldest first.
     """
-    step = step_of_event(histories)
-    from_end = np.repeat(n_baskets(histories), histories.lengths) - 1 - step
-    first = (step == 0) & (from_end > 0)  # in the row of the basket after it
-    shared = np.flatnonzero(~first & (from_end > 0) & (from_end % length == 0))
-    window = np.concatenate([(from_end - first) // length, from_end[shared] // length - 1])
-    events = np.concatenate([np.arange(histories.n_events), shared])
-    order = np.lexsort((events, -window, histories.rows[events]))
-    events, window = events[order], window[order]
-    owner = histories.rows[events]
-    starts = np.flatnonzero(np.diff(owner, prepend=-1) | np.diff(window, prepend=-1))
-    event_arrays = ("items", "times", "event_types", "quantities", "prices")
-    cut = replace(
-        histories,
-        offsets=np.append(starts, len(events)).astype(np.int64),
-        user_codes=histories.user_codes[owner[starts]],
-        user_ids=histories.user_ids[owner[starts]],
-        **{name: getattr(histories, name)[events] for name in event_arrays},
+    starts = np.flatnonzero(np.diff(histories.baskets, prepend=-1))
+    starts = np.append(starts, histories.n_events).astype(np.int64)  # of each basket, and the end
+    counts = n_baskets(histories)
+    n_windows = np.where(counts > 0, np.maximum(1, -(-(counts - 1) // length)), 0)
+    owners = np.repeat(np.arange(histories.n_users), n_windows)
+    until = np.cumsum(n_windows)[owners]
+    newer = until - 1 - np.arange(len(owners))  # windows of the same user after this one
+    newest = counts[owners] - 1 - newer * length  # the last basket, counted within its user
+    oldest = np.maximum(newest - length, 0)
+    first_of_user = (np.cumsum(counts) - counts)[owners]
+    return BasketWindows(
+        starts=starts[first_of_user + oldest],
+        seconds=starts[first_of_user + oldest + 1],
+        stops=starts[first_of_user + newest + 1],
+        owners=owners,
+        n_baskets=newest - oldest + 1,
     )
-    return cut, owner[starts]
 
 
 def steps_of(histories: Histories) -> BasketSteps:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -24,6 +25,7 @@ EVENT_TYPES = (
     "click",
     "message",
 )
+EVENT_ARRAYS = ("items", "times", "event_types", "quantities", "prices")  # one value an event
 EVENT_CODE = {name: code for code, name in enumerate(EVENT_TYPES)}
 UNKNOWN = -1
 LATEST = 4 * 10**18  # microseconds: differences of two times stay within 64 bits
@@ -180,11 +182,7 @@ class Histories:
         return replace(
             self,
             offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            items=self.items[kept],
-            times=self.times[kept],
-            event_types=self.event_types[kept],
-            quantities=self.quantities[kept],
-            prices=self.prices[kept],
+            **self._events(kept),
         )
 
     def before(self, time: int) -> Self:
@@ -204,25 +202,50 @@ class Histories:
 
     def select(self, rows: np.ndarray) -> Self:
         """The given user rows, in the given order."""
-        lengths = self.lengths[rows]
+        return self.ranges(self.offsets[:-1][rows], self.offsets[1:][rows], rows)
+
+    def ranges(self, starts: np.ndarray, stops: np.ndarray, rows: np.ndarray) -> Self:
+        """One row a range of events, ``starts[i]:stops[i]``, each of the user row ``rows[i]``; all ``(n,)``.
+
+        Only these events are read, so that those of a mapped array stay in its file.
+        """
+        lengths = stops - starts
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        picked = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths)
+        picked = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
         return replace(
             self,
             offsets=offsets,
-            items=self.items[picked],
-            times=self.times[picked],
-            event_types=self.event_types[picked],
-            quantities=self.quantities[picked],
-            prices=self.prices[picked],
+            **self._events(picked),
             user_codes=self.user_codes[rows],
             user_ids=self.user_ids[rows],
         )
 
+    def blocks(self, n_events: int) -> Iterator[tuple[int, Self]]:
+        """The users in blocks of about so many events, without a copy, each with its first user row."""
+        n_blocks = max(1, -(-self.n_events // n_events))
+        borders = np.searchsorted(self.offsets, np.arange(1, n_blocks) * n_events)
+        borders = np.unique(np.concatenate([[0], borders, [self.n_users]]))
+        for first, stop in pairwise(borders.tolist()):
+            users, events = slice(first, stop), slice(*self.offsets[[first, stop]].tolist())
+            yield (
+                first,
+                replace(
+                    self,
+                    offsets=self.offsets[first : stop + 1] - self.offsets[first],
+                    **self._events(events),
+                    user_codes=self.user_codes[users],
+                    user_ids=self.user_ids[users],
+                ),
+            )
+
+    def _events(self, chosen: np.ndarray | slice) -> dict[str, Any]:
+        """The arrays of some events, by field name."""
+        return {name: getattr(self, name)[chosen] for name in EVENT_ARRAYS}
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Every array but the catalogue's, by field name: safe to save without pickle."""
-        names = ("offsets", "items", "times", "event_types", "quantities", "prices")
-        arrays = {n: getattr(self, n) for n in (*names, "user_codes", "user_ids")}
+        names = ("offsets", *EVENT_ARRAYS, "user_codes", "user_ids")
+        arrays = {n: getattr(self, n) for n in names}
         return {**arrays, "timed": np.array(self.timed)}
 
     @classmethod

@@ -290,17 +290,23 @@ def _drop_duplicates(log: EventLog) -> tuple[EventLog, int]:
     condition = "true" if LINE_COLUMNS & log.columns else f"NOT {IS_LINE}"
     # hashes are compared first, as equal rows are few
     rows = f"SELECT *, hash({present}) AS row_hash FROM events"
-    twice = log.query(
+    twice = log.arrow(
         f"SELECT row_hash FROM ({rows} WHERE {condition}) GROUP BY row_hash HAVING count(*) > 1"
     )
-    if twice.empty:
-        return log, 0
     maybe = f"({condition}) AND row_hash IN (SELECT row_hash FROM twice)"
-    return log.derive(
-        f"SELECT * EXCLUDE row_hash FROM ({rows}) WHERE NOT ({maybe}) UNION ALL "
-        f"SELECT DISTINCT * EXCLUDE row_hash FROM ({rows}) WHERE {maybe}",
-        {"twice": twice},
-    ), 0
+    found = log.derive(
+        f"SELECT * EXCLUDE row_hash FROM ({rows}) WHERE {maybe}", {"twice": twice}, store=True
+    )
+    once = found.derive("SELECT DISTINCT * FROM events", store=True)
+    n_dropped = found.n_events - once.n_events
+    if not n_dropped:
+        return log, 0
+    kept = log.derive(
+        f"SELECT * EXCLUDE row_hash FROM ({rows}) WHERE NOT ({maybe}) UNION ALL FROM once",
+        {"twice": twice, "once": once},
+    )
+    kept.lacks_repeats(log, n_dropped, f"SELECT * FROM {found.stored_events}")
+    return kept, 0
 
 
 def report_row(
@@ -308,16 +314,9 @@ def report_row(
 ) -> dict[str, Any]:
     """One row of a cleaning report, from the log before and after a rule."""
     counts = [(log.n_events, log.n_users, log.n_items) for log in (before, after)]
-    users = _n_with_less(before, after) if after.n_events < before.n_events else 0
+    users = after.n_users_with_less(before) if after.n_events < before.n_events else 0
     dropped = Dropped(users, (before.value, after.value))
     return report_of_counts(rule, why, counts[0], counts[1], n_changed, dropped)
-
-
-def _n_with_less(before: EventLog, after: EventLog) -> int:
-    """How many users lost events."""
-    sql = "SELECT hash(user_id) AS user, count(*) AS n FROM events WHERE user_id IS NOT NULL GROUP BY 1"
-    counts = [log.arrow(sql).to_pandas().set_index("user")["n"] for log in (before, after)]
-    return int((counts[1].reindex(counts[0].index, fill_value=0) < counts[0]).sum())
 
 
 def _where(condition: str) -> Callable[[EventLog], tuple[EventLog, int]]:

@@ -1,10 +1,12 @@
-"""How many events, users and items a log has, and over which time."""
+"""What a log has: events, users and items, over which time, and which columns."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Any, Literal
+
+import pandas as pd
 
 from growthlab.core.errors import DataError
 from growthlab.data.event_sql import value_of
@@ -19,10 +21,18 @@ class CountedEvents(ABC):
     _n_events: int | None = None
     _value: tuple[float | None] | None = None
     _wider: CountedEvents | None = None  # this log has some of its events
+    _lost: str | None = None  # SQL of the events of the wider log that this one lacks
+    items: pd.DataFrame | None
+    users: pd.DataFrame | None
 
     @abstractmethod
     def _fetch_one(self, sql: str) -> tuple[Any, ...]:
         """The only row of a query over the table `events`."""
+
+    @property
+    @abstractmethod
+    def stored_events(self) -> str:
+        """The table of the events, as all connections to the database know it."""
 
     @property
     def ordered_by(self) -> Literal["timestamp", "position"]:
@@ -63,6 +73,38 @@ class CountedEvents(ABC):
         """The numbers of events, users and items."""
         return dict(zip(("events", "users", "items"), self._count(), strict=True))
 
+    def require(self, *columns: str, needed_by: str) -> None:
+        """DataError where a column of events, or ``items``, ``users``, ``items.text`` is missing."""
+        missing = [c for c in columns if not self._has(c)]
+        if missing:
+            raise DataError(
+                f"{needed_by} needs {' and '.join(missing)}, which {self.name} does not have: "
+                f"it has {', '.join(sorted(self.columns))}"
+            )
+
+    def lacks_repeats(self, wider: CountedEvents, n: int, rows: str) -> None:
+        """Note that this log is another one without `n` repeats among these rows (SQL)."""
+        self._counts = (wider.n_events - n, wider.n_users, wider.n_items)
+        self._wider = wider
+        counted = f"SELECT *, count(*) AS times FROM ({rows}) GROUP BY ALL"
+        self._lost = f"SELECT user_id FROM ({counted}) WHERE times > 1"
+
+    def n_users_with_less(self, before: CountedEvents) -> int:
+        """How many users have fewer events than they had in the log that this one was made of."""
+        if self._lost is not None and self._wider is before:
+            return int(before._fetch_one(f"SELECT count(DISTINCT user_id) FROM ({self._lost})")[0])
+        counts = [
+            f"(SELECT hash(user_id) AS user, count(*) AS n FROM {log.stored_events} "
+            "WHERE user_id IS NOT NULL GROUP BY 1)"
+            for log in (before, self)
+        ]
+        return int(
+            before._fetch_one(
+                f"SELECT count(*) FROM {counts[0]} AS b LEFT JOIN {counts[1]} AS a USING (user) "
+                "WHERE coalesce(a.n, 0) < b.n"
+            )[0]
+        )
+
     def summary(self) -> str:
         """What the log holds, for people."""
         first, last = self.span()
@@ -94,3 +136,10 @@ class CountedEvents(ABC):
                 self._value = (value[0],)
                 self._counts = (self.n_events, n_users, n_items)
         return self._counts
+
+    def _has(self, column: str) -> bool:
+        table, _, field = column.rpartition(".")
+        if table not in ("items", "users") and column not in ("items", "users"):
+            return column in self.columns
+        frame = getattr(self, table or column)
+        return frame is not None and (not table or (field in frame and frame[field].notna().any()))

@@ -78,9 +78,13 @@ def order_made_by_query(connection: duckdb.DuckDBPyConnection) -> Iterator[None]
         connection.execute("SET preserve_insertion_order = true")
 
 
-def store_frame(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
+def store_frame(
+    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame | pa.Table
+) -> None:
     """Write a frame into a new table."""
-    connection.register("incoming", pa.Table.from_pandas(frame, preserve_index=False))
+    if isinstance(frame, pd.DataFrame):
+        frame = pa.Table.from_pandas(frame, preserve_index=False)
+    connection.register("incoming", frame)
     connection.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")
     connection.unregister("incoming")
 

@@ -26,7 +26,8 @@ from growthlab.data.privacy import KeptIds, write_pseudonyms
 from growthlab.data.read_events import EventReading, read_events
 from growthlab.data.readers.frame_table import FrameTable
 from growthlab.data.readers.table_file import TableFile
-from growthlab.data.saved_log import SavedLog, event_order, read_saved, write_events
+from growthlab.data.saved_log import EVENTS, SavedLog, event_order, read_saved, write_events
+from growthlab.data.sql_text import quoted_text
 
 
 class EventLog(CountedEvents):
@@ -154,32 +155,30 @@ class EventLog(CountedEvents):
     def save(self, folder: str | Path) -> Self:
         """Write the log to the folder, replacing what is there in one step; return the log opened there.
 
-        Raises
-        ------
-        DataError
-            It cannot be written, as on a full disk: nothing half-written stays.
+        A DataError where it cannot be written, as on a full disk: nothing half-written stays.
         """
         folder = Path(folder)
         try:
             with atomic_folder(folder) as new:
                 write_events(self._connection, new, self.columns, self.ordered_by)
-                self._saved().write(new)
+                self._saved(f"read_parquet({quoted_text((new / EVENTS).as_posix())})").write(new)
         except (OSError, duckdb.IOException) as error:
             raise DataError(f"{folder} cannot be written: {first_line(error)}") from error
         return self.open(folder)
 
-    def _saved(self) -> SavedLog:
+    def _saved(self, events: str) -> SavedLog:
+        """What stands beside the events, which are read from where they were written."""
         n_parts = -(-self.n_events // EVENTS_A_PART)
         return SavedLog(
             name=self.name,
             columns=self.columns,
-            digest=self.digest,
+            digest=self._digest or self._digest_of(events),
             cleaning=self.cleaning,
             items=self.items,
             users=self.users,
             key_fingerprint=self.key_fingerprint,
             currency=self.currency,
-            borders=self.borders or part_borders(self._connection, n_parts),
+            borders=self.borders or part_borders(self._connection, n_parts, events),
             counts=self._count(),
         )
 
@@ -189,7 +188,7 @@ class EventLog(CountedEvents):
         The condition may query the whole log: ``item_id IN (SELECT item_id FROM events ...)``.
         """
         log = self.derive(f"SELECT * FROM events WHERE ({condition})")
-        log._wider = self
+        log._wider, log._lost = self, f"SELECT * FROM events WHERE NOT coalesce({condition}, false)"
         return log
 
     def parts(self) -> list[Self]:
@@ -211,7 +210,7 @@ class EventLog(CountedEvents):
     def derive(
         self,
         sql: str,
-        tables: Mapping[str, pd.DataFrame] | None = None,
+        tables: Mapping[str, pd.DataFrame | pa.Table | EventLog] | None = None,
         *,
         store: bool = False,
         fills: Iterable[str] = (),
@@ -219,22 +218,26 @@ class EventLog(CountedEvents):
     ) -> Self:
         """The log whose events are the rows of a query over its tables, with all columns of `events`.
 
-        Evaluated lazily, unless `store` is true or the query uses more `tables`. `fills` names
-        columns that the rows have values for and this log has not, `clears` the other way round.
+        Evaluated lazily, unless `store` is true. The query may use more `tables`, which are stored, or the
+        events of logs derived from this one. `fills` names columns that the rows have values for and this
+        log has not, `clears` the other way round.
         """
         cursor = self._connection.cursor()
         name = f"events_{next_number(cursor)}"
-        kind = "TABLE" if store or tables else "VIEW"
-        for table, frame in (tables or {}).items():
-            cursor.register(table, pa.Table.from_pandas(frame, preserve_index=False))
+        kind = "TABLE" if store else "VIEW"
         # the stored tables, as no other connection can see this log's temporary views
-        own = ", ".join(f"{t} AS (SELECT * FROM {stored})" for t, stored in self._tables.items())
+        stored = dict(self._tables)
+        for table, rows in (tables or {}).items():
+            stored[table] = f"{name}_{table}"
+            if isinstance(rows, EventLog):
+                stored[table] = rows.stored_events
+            else:
+                store_frame(cursor, stored[table], rows)
+        own = ", ".join(f"{t} AS (SELECT * FROM {where})" for t, where in stored.items())
         try:
             cursor.execute(f"CREATE {kind} {name} AS WITH {own} SELECT * FROM ({sql})")
         except duckdb.Error as error:
             raise DataError(f"{self.name} cannot be filtered: {first_line(error)}") from None
-        for table in tables or {}:
-            cursor.unregister(table)
         log = self._with(cursor, {**self._tables, "events": name})
         log.columns = (self.columns | frozenset(fills)) - frozenset(clears)
         return log
@@ -268,6 +271,7 @@ class EventLog(CountedEvents):
         log = self._with(self._connection.cursor(), self._tables)
         log.cleaning = [dict(row) for row in rows]
         log._digest = self._digest
+        log._counts, log._n_events, log._value = self._counts, self._n_events, self._value
         return log
 
     def with_pseudonyms(self, key: PseudonymKey, kept: KeptIds | None = None) -> Self:
@@ -286,7 +290,7 @@ class EventLog(CountedEvents):
             names = key.pseudonyms(NAMES_IN_DATA, self.users["user_id"])
             renamed = renamed.with_tables(self.items, self.users.assign(user_id=names))
         renamed.key_fingerprint, renamed.borders = key.fingerprint, ()
-        renamed._counts = self._count()  # there are as many names as before
+        renamed._counts, renamed._value = self._count(), self._value  # as many names as before
         return renamed
 
     def with_hashed(self, column: str, key: PseudonymKey) -> Self:
@@ -325,22 +329,23 @@ class EventLog(CountedEvents):
             f"SELECT {present} FROM events ORDER BY {event_order(self.columns, self.ordered_by)}"
         )
 
-    def require(self, *columns: str, needed_by: str) -> None:
-        """DataError where a column of events, or ``items``, ``users``, ``items.text`` is missing."""
-        missing = [c for c in columns if not self._has(c)]
-        if missing:
-            raise DataError(
-                f"{needed_by} needs {' and '.join(missing)}, which {self.name} does not have: "
-                f"it has {', '.join(sorted(self.columns))}"
-            )
+    @property
+    def stored_events(self) -> str:
+        """See `CountedEvents.stored_events`."""
+        return self._tables["events"]
 
     @property
     def digest(self) -> str:
         """SHA-256 of the content of events, items and users (not of the name or the report)."""
         if self._digest is None:
-            with order_made_by_query(self._connection):
-                self._digest = content_digest(self._connection, sorted(self._tables))
+            self._digest = self._digest_of("events")
         return self._digest
+
+    def _digest_of(self, events: str) -> str:
+        """The digest of this log, whose events are read from another table."""
+        tables = {table: table for table in sorted(self._tables)} | {"events": events}
+        with order_made_by_query(self._connection):
+            return content_digest(self._connection, tables)
 
     @classmethod
     def _over(
@@ -371,13 +376,6 @@ class EventLog(CountedEvents):
             currency=self.currency,
             calendar=self.calendar,
         )
-
-    def _has(self, column: str) -> bool:
-        table, _, field = column.rpartition(".")
-        if table not in ("items", "users") and column not in ("items", "users"):
-            return column in self.columns
-        frame = getattr(self, table or column)
-        return frame is not None and (not table or (field in frame and frame[field].notna().any()))
 
     def _fetch_one(self, sql: str) -> tuple[Any, ...]:
         # fetchall, because DuckDB keeps the connection busy until the last row is fetched

@@ -12,8 +12,10 @@ EVENTS_A_PART = 4_000_000
 _SAMPLE = 100_000  # events by which borders are chosen
 
 
-def part_borders(connection: duckdb.DuckDBPyConnection, n_parts: int) -> tuple[str, ...]:
-    """The user ids at which parts of the table `events` begin, but for the first, ascending.
+def part_borders(
+    connection: duckdb.DuckDBPyConnection, n_parts: int, events: str = "events"
+) -> tuple[str, ...]:
+    """The user ids at which parts of a table of events begin, but for the first, ascending.
 
     They come from a sample: what is in a part depends on it, what comes of all parts does not.
     """
@@ -21,7 +23,7 @@ def part_borders(connection: duckdb.DuckDBPyConnection, n_parts: int) -> tuple[s
         return ()
     shares = ", ".join(str(n / n_parts) for n in range(1, n_parts))
     (borders,) = connection.execute(
-        f"SELECT quantile_disc(user_id, [{shares}]) FROM (SELECT user_id FROM events "
+        f"SELECT quantile_disc(user_id, [{shares}]) FROM (SELECT user_id FROM {events} "
         f"WHERE user_id IS NOT NULL USING SAMPLE {_SAMPLE} ROWS)"
     ).fetchall()[0]
     return tuple(sorted(set(borders or ())))

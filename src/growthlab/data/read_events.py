@@ -12,11 +12,11 @@ import pandas as pd
 from growthlab.core.errors import DataError, near_matches
 from growthlab.data.cleaning_report import Dropped, report_of_counts
 from growthlab.data.event_sql import value_of
-from growthlab.data.kinds import EVENT_COLUMNS, EVENT_KINDS, ORDERS, REQUIRED, SQL_TYPES, Kind
+from growthlab.data.kinds import EVENT_COLUMNS, EVENT_KINDS, ORDERS, SQL_TYPES, Kind
 from growthlab.data.normalise import Currencies
 from growthlab.data.readers.table_file import ROW, TableFile
-from growthlab.data.sql_text import quoted_name
 from growthlab.data.staging import Staged, ValueFormat, stage
+from growthlab.data.stored_rows import add_rows, show_rows
 
 READING_KINDS: dict[str, Kind] = {"currency": "label", "source": "label"}  # not kept in the log
 _STAGED = "staged_events"
@@ -57,7 +57,7 @@ def read_events(
     reading: EventReading,
     target: str,
 ) -> EventsRead:
-    """Write the events of all tables into the table `target`.
+    """Write the events of all tables, and show them as the view `target`, with all columns of a log.
 
     `columns` maps our names to those of the tables.
 
@@ -71,10 +71,7 @@ def read_events(
     orders: list[set[str]] = []
     currencies: set[str] = set()
     priced = False
-    extra = {column: SQL_TYPES[kind] for column, kind in reading.extra.items()}
-    types = {**EVENT_COLUMNS, **extra, "file_number": "INTEGER", ROW: "BIGINT"}
-    columns_sql = ", ".join(f"{quoted_name(c)} {kind}" for c, kind in types.items())
-    connection.execute(f"CREATE TABLE {target} ({columns_sql})")
+    rows = f"{target}_rows"
     for number, table in enumerate(tables):
         try:
             read = _TableEvents(connection, table, reading, report)
@@ -83,8 +80,8 @@ def read_events(
             read.drop_undated()
             read.set_prices()
             read.join_identities()
-            read.insert(target, number)
             currencies |= read.currencies()
+            read.insert(rows, number)
             priced |= "unit_price" in read.columns
             orders.append({c for c in ORDERS if c in read.columns})
         except DataError as error:
@@ -97,7 +94,9 @@ def read_events(
             "data.columns.unit_price, or leave data.rates out"
         )
     currency = one_currency(currencies)
-    return EventsRead(_finish(connection, target, set.union(set(), *orders)), report, currency)
+    kinds = EVENT_COLUMNS | {column: SQL_TYPES[kind] for column, kind in reading.extra.items()}
+    present = show_rows(connection, rows, target, kinds, set.union(set(), *orders))
+    return EventsRead(present, report, currency)
 
 
 def one_currency(currencies: Collection[str]) -> str | None:
@@ -308,17 +307,16 @@ class _TableEvents:
             report_of_counts("identities joined", why, before, self._counts(), before[0])
         )
 
-    def insert(self, target: str, number: int) -> None:
+    def insert(self, rows: str, number: int) -> None:
         """Add the staged events to the log's."""
-        kept = (*EVENT_COLUMNS, *self._reading.extra)
-        values = {c: quoted_name(c) for c in kept if c in self.columns}
+        columns = [c for c in (*EVENT_COLUMNS, *self._reading.extra) if c in self.columns]
         if self._reading.event_type is not None:
-            values["event_type"] = f"'{self._reading.event_type}'"
-        values |= {"file_number": str(number), ROW: ROW}
-        names = ", ".join(map(quoted_name, values))
-        self._connection.execute(
-            f"INSERT INTO {target} ({names}) SELECT {', '.join(values.values())} FROM {_STAGED}"
-        )
+            self._connection.execute(
+                f"ALTER TABLE {_STAGED} ADD COLUMN event_type VARCHAR "
+                f"DEFAULT '{self._reading.event_type}'"
+            )
+            columns.append("event_type")
+        add_rows(self._connection, rows, _STAGED, columns, number)
 
     def _n_users(self, condition: str) -> int:
         """How many users have rows of a condition."""
@@ -345,27 +343,3 @@ class _TableEvents:
             f"SELECT count(*), {', '.join(ids)} FROM {_STAGED}"
         ).fetchall()[0]
         return int(n), int(users), int(items)
-
-
-def _finish(connection: duckdb.DuckDBPyConnection, target: str, orders: set[str]) -> frozenset[str]:
-    """The columns of the log, which gets the order of a user's rows where it has no other."""
-    counted = ", ".join(f'count("{c}")' for c in EVENT_COLUMNS)
-    counts = connection.execute(f"SELECT {counted} FROM {target}").fetchall()[0]
-    present = {c for c, n in zip(EVENT_COLUMNS, counts, strict=True) if n} | orders
-    extra = ["file_number", ROW]
-    if not orders:
-        place = (
-            f"row_number() OVER (PARTITION BY user_id ORDER BY file_number, {ROW}, item_id) - 1 "
-            "AS position"
-        )
-        connection.execute(
-            f"CREATE TABLE ordered AS SELECT * EXCLUDE (timestamp, file_number, {ROW}) "
-            f"REPLACE ({place}) FROM {target} ORDER BY file_number, {ROW}"
-        )
-        connection.execute(f"DROP TABLE {target}")
-        connection.execute(f"ALTER TABLE ordered RENAME TO {target}")
-        return frozenset({*present, *REQUIRED, "position"})
-    extra += sorted(set(ORDERS) - present)
-    for column in extra:
-        connection.execute(f'ALTER TABLE {target} DROP COLUMN "{column}"')
-    return frozenset({*present, *REQUIRED})

@@ -253,10 +253,11 @@ def _write_whole_numbers(
     if is_id:
         _refuse_lost(connection, name, column, f"regexp_full_match({c}, '{_WITH_EXPONENT}')")
     odd = f"NOT regexp_full_match({c}, '-?\\d+')"
-    only_numbers, any_odd = connection.execute(
-        f"SELECT bool_and(regexp_full_match({c}, '{_NUMBERISH}')), bool_or({odd}) FROM {name}"
-    ).fetchall()[0]
-    if not (only_numbers and any_odd):
+    other_text = f"SELECT 1 FROM {name} WHERE NOT regexp_full_match({c}, '{_NUMBERISH}') LIMIT 1"
+    if connection.execute(other_text).fetchall():
+        return
+    (any_odd,) = connection.execute(f"SELECT bool_or({odd}) FROM {name}").fetchall()[0]
+    if not any_odd:
         return
     if is_id:
         _refuse_lost(connection, name, column, odd)

@@ -13,10 +13,16 @@ import pyarrow.compute as pc
 
 from growthlab.core.errors import DataError
 from growthlab.core.growing_array import GrowingArray
-from growthlab.core.histories import EVENT_CODE, UNKNOWN, Catalogue, Histories, codes_of
+from growthlab.core.histories import (
+    EVENT_ARRAYS,
+    EVENT_CODE,
+    UNKNOWN,
+    Catalogue,
+    Histories,
+    codes_of,
+)
 from growthlab.data.event_log import EventLog
 
-EVENT_ARRAYS = ("items", "times", "event_types", "quantities", "prices")
 CATALOGUE_COLUMNS = tuple(
     f"items.{column}" for column in ("text", "category", "attributes", "price", "in_stock")
 )
@@ -52,7 +58,7 @@ def histories_of(
     Without `user_ids`: every user with such an event, sorted by raw id. `vocabulary` are the sorted user ids
     of the fit (default: the users themselves); a user outside it has the code `UNKNOWN`, and a user of
     `user_ids` without events an empty row. The log is read part by part; with several parts the arrays
-    of events lie in temporary files and are mapped into memory.
+    of events and the user ids lie in temporary files and are mapped into memory, to be read only.
 
     Raises
     ------
@@ -72,15 +78,15 @@ def histories_of(
         for part, users in zip(log.parts(), users_of_parts, strict=True)
         if users is None or len(users)
     )
-    histories = _in_sequence(pieces, catalogue)
+    histories = in_sequence(pieces, catalogue)
     if user_ids is None and not histories.n_users:
         kinds = ", ".join(f"'{t}'" for t in event_types)
         raise DataError(f"no event of the types {kinds} in {log.name}: set task.history_events")
     if user_ids is not None and not np.array_equal(histories.user_ids, user_ids):
         histories = histories.select(np.searchsorted(histories.user_ids, user_ids))
-    vocabulary = histories.user_ids if vocabulary is None else vocabulary
-    codes = codes_of(histories.user_ids, vocabulary)
-    return replace(histories, user_codes=codes, timed=log.ordered_by == "timestamp")
+    if vocabulary is not None:
+        histories = replace(histories, user_codes=codes_of(histories.user_ids, vocabulary))
+    return replace(histories, timed=log.ordered_by == "timestamp")
 
 
 def _events_sql(log: EventLog, event_types: Sequence[str]) -> str:
@@ -126,24 +132,23 @@ def _part_histories(
     )
 
 
-def _in_sequence(pieces: Iterator[Histories], catalogue: Catalogue) -> Histories:
-    """The users of all pieces, one after the other; events of more than one lie in mapped files."""
+def in_sequence(pieces: Iterator[Histories], catalogue: Catalogue) -> Histories:
+    """The users of all pieces, one after the other; what more than one holds lies in mapped files."""
     nobody = np.zeros(0, dtype="<U1"), np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
     first = next(pieces, None) or Histories.from_events(catalogue, *nobody, np.zeros(0))
     second = next(pieces, None)
     if second is None:
         return first
-    arrays = {name: GrowingArray(getattr(first, name).dtype) for name in EVENT_ARRAYS}
-    lengths, user_ids = [], []
+    names = (*EVENT_ARRAYS, "user_ids")
+    arrays = {name: GrowingArray(getattr(first, name).dtype) for name in names}
+    lengths = []
     for piece in chain([first, second], pieces):
         for name, array in arrays.items():
             array.append(getattr(piece, name))
         lengths.append(piece.lengths)
-        user_ids.append(piece.user_ids)
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
     values = {name: array.mapped() for name, array in arrays.items()}
-    values |= {"offsets": offsets, "user_ids": np.concatenate(user_ids)}
-    values["user_codes"] = np.arange(len(offsets) - 1, dtype=np.int32)
+    values |= {"offsets": offsets, "user_codes": np.arange(len(offsets) - 1, dtype=np.int32)}
     return Histories.from_arrays({**values, "timed": np.array(True)}, catalogue)
 
 

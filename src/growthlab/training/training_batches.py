@@ -11,15 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from growthlab.core.baskets import BasketSteps, basket_windows, n_baskets, step_of_event, steps_of
+from growthlab.core.baskets import BasketSteps, basket_windows, step_of_event, steps_of
 from growthlab.core.errors import DataError
-from growthlab.core.histories import EVENT_CODE, Histories
+from growthlab.core.growing_array import release_pages
+from growthlab.core.histories import EVENT_ARRAYS, EVENT_CODE, Histories
 from growthlab.core.seeding import random_stream
 from growthlab.networks.losses.base import WholeBatch
 from growthlab.networks.negative_sampling import uniform_negatives
 from growthlab.training.batch_shares import Share, borders, rows_of_share, whole_for_each
 
 PADDING = 0.1  # the largest share of a batch's steps that may be padding
+EVENTS_AT_ONCE = 1_000_000  # looked at together when windows are found
 JITTER = 0.1  # lengths vary within +-5 % when sorted, so that batches differ between epochs
 
 
@@ -90,6 +92,9 @@ class SequenceBatches:
     window without a target after its first basket is left out. At most a tenth of the steps is
     padding. `targets` are the event types to predict; without `targets`, or if the log has none of
     them (a log of views, say), every event is a target. `support` counts how often each item is one.
+
+    A window is a range of the events of `past`, and a batch reads its own ranges only: histories whose
+    events are mapped from files stay there, and the memory of a fit does not grow with them.
     """
 
     def __init__(
@@ -102,23 +107,27 @@ class SequenceBatches:
         ahead: int = 1,
         targets: Sequence[str] | None = None,
     ) -> None:
-        cut, owners = basket_windows(past, length)
-        recent = in_order(cut)
-        has_predecessor = step_of_event(recent) > 0
         codes = [EVENT_CODE[t] for t in targets or ()]
-        of_type = has_predecessor & np.isin(recent.event_types, codes)
-        self.target_codes = codes if of_type.any() else None
-        kept = np.unique(recent.rows[of_type if of_type.any() else has_predecessor])
-        if not len(kept):
+        any_of_type = bool(codes) and any(
+            _is_target(block, codes).any() for _, block in past.blocks(EVENTS_AT_ONCE)
+        )
+        self.target_codes = codes if any_of_type else None
+        windows, support = [], np.zeros(past.n_items, dtype=np.int64)
+        for first, block in past.blocks(EVENTS_AT_ONCE):
+            is_target = _is_target(block, self.target_codes)
+            support += np.bincount(block.items[is_target], minlength=past.n_items)
+            windows.append(
+                _windows_with_targets(block, length, is_target, past.offsets[first], first)
+            )
+        release_pages(past.items, past.times, past.event_types)
+        columns = (np.concatenate(column) for column in zip(*windows, strict=True))
+        self.starts, self.stops, self.owners, self.lengths = columns
+        if not len(self.owners):
             raise DataError(
                 "nothing to learn an order from: no customer has events at two different times"
             )
-        self.past = recent.select(kept)
-        target_items = recent.items[of_type if of_type.any() else has_predecessor]
-        self.support = torch.tensor(np.bincount(target_items, minlength=past.n_items)).double()
-        self.owned = past.select(owners[kept]).matrix()
-        self.owned.sum_duplicates()  # sorts each user's items too
-        self.lengths = n_baskets(self.past) - 1  # the last basket is only a target
+        self.past = past
+        self.support = torch.tensor(support).double()
         self.batch, self.seed, self.ahead = batch, seed, ahead
 
     def __call__(self, epoch: int) -> Sequence[SequenceBatch]:
@@ -128,11 +137,12 @@ class SequenceBatches:
         return _Lazy([groups[i] for i in rng.permutation(len(groups))], self._make)
 
     def _make(self, rows: np.ndarray) -> SequenceBatch:
-        steps = steps_of(self.past.select(rows))
-        owned = self.owned[rows]
-        return with_targets(steps, self.ahead, self.target_codes)._replace(
-            owned=torch.tensor(owned.indices.astype(np.int64)),
-            owned_until=torch.tensor(owned.indptr.astype(np.int64)),
+        owners = self.owners[rows]
+        recent = in_order(self.past.ranges(self.starts[rows], self.stops[rows], owners))
+        owned, owned_until = _owned_items(self.past.select(owners))
+        release_pages(*(getattr(self.past, name) for name in (*EVENT_ARRAYS, "user_ids")))
+        return with_targets(steps_of(recent), self.ahead, self.target_codes)._replace(
+            owned=torch.tensor(owned), owned_until=torch.tensor(owned_until)
         )
 
 
@@ -165,6 +175,38 @@ class PairBatches:
         return _Lazy(parts, lambda p: PairBatch(torch.tensor(users[p]), torch.tensor(rows[p])))
 
 
+def _is_target(histories: Histories, codes: Sequence[int] | None) -> np.ndarray:
+    """Whether each event has a basket before it and one of these types (None: any), ``(n_events,)``."""
+    has_predecessor = step_of_event(histories) > 0
+    return (
+        has_predecessor
+        if codes is None
+        else has_predecessor & np.isin(histories.event_types, codes)
+    )
+
+
+def _windows_with_targets(
+    block: Histories, length: int, is_target: np.ndarray, first_event: int, first_user: int
+) -> tuple[np.ndarray, ...]:
+    """Starts, stops, owners and steps before the last basket of the windows of a block of users."""
+    windows = basket_windows(block, length)
+    n_before = np.concatenate([[0], np.cumsum(is_target)])
+    kept = n_before[windows.stops] > n_before[windows.seconds]
+    return (
+        windows.starts[kept] + first_event,
+        windows.stops[kept] + first_event,
+        windows.owners[kept] + first_user,
+        windows.n_baskets[kept] - 1,  # the last basket is only a target
+    )
+
+
+def _owned_items(histories: Histories) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct items of each user, ascending, and where each user's begin; int64."""
+    keys = np.unique(histories.rows * histories.n_items + histories.items)
+    rows, items = np.divmod(keys, histories.n_items)
+    return items, np.searchsorted(rows, np.arange(histories.n_users + 1))
+
+
 def in_order(histories: Histories) -> Histories:
     """The same histories with the events of each basket sorted, so that sums are the same to the bit.
 
@@ -174,8 +216,7 @@ def in_order(histories: Histories) -> Histories:
     order = np.lexsort(keys)
     if (np.diff(order) == 1).all():
         return histories
-    names = ("items", "times", "event_types", "quantities", "prices")
-    return replace(histories, **{n: getattr(histories, n)[order] for n in names})
+    return replace(histories, **{n: getattr(histories, n)[order] for n in EVENT_ARRAYS})
 
 
 def bucketed(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> list[np.ndarray]:
