@@ -121,7 +121,9 @@ def test_a_log_that_does_not_fit_gives_the_same_file_and_digest(
         f"TO '{path}' (FORMAT parquet)"
     )
     saved = {}
-    monkeypatch.setitem(database_module._SETTINGS, "threads", "2")  # each needs a part of the memory
+    monkeypatch.setitem(
+        database_module._SETTINGS, "threads", "2"
+    )  # each needs a part of the memory
     for limit, n_parts in (("4GiB", 1), ("24MiB", 64)):
         monkeypatch.setitem(database_module._SETTINGS, "memory_limit", limit)
         log = Cleaning().apply(TabularFile(path=str(path)).read())
