@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from growthlab.data import digest
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.database import database, limit_memory
 from growthlab.data.event_log import EventLog
+from growthlab.data.k_core import k_core
 from growthlab.data.tabular_file import TabularFile
 from growthlab.features.btyd import btyd_summary
 from growthlab.features.build_histories import catalogue_of, histories_of
 from growthlab.features.customer_table import customer_table
 from growthlab.split.global_time import GlobalTime
+from growthlab.split.leakage import leakage_report
+from growthlab.split.leave_last_out import LeaveLastOut
 
 TYPES = ("view", "purchase", "return")
 CUTOFF = datetime(2025, 3, 1)
@@ -90,6 +94,29 @@ def test_the_customer_table_is_the_same_in_one_part_and_in_many(log: EventLog) -
     cut = log.in_parts(5)
     pd.testing.assert_frame_equal(customer_table(cut, CUTOFF, users), whole)
     pd.testing.assert_frame_equal(btyd_summary(cut, CUTOFF), btyd_summary(log, CUTOFF))
+
+
+def test_the_k_core_and_the_leakage_report_are_the_same_in_one_part_and_in_many(
+    log: EventLog,
+) -> None:
+    fold = GlobalTime(cutoff="2025-03-01", horizon_days=14).folds(log)[0]
+    cut = replace(fold, past=fold.past.in_parts(7))
+    users, items = (set(ids.to_pylist()) for ids in k_core(fold.past, 14, 80))
+    assert 0 < len(users) < fold.past.n_users
+    assert 0 < len(items) < fold.past.n_items
+    assert [set(ids.to_pylist()) for ids in k_core(cut.past, 14, 80)] == [users, items]
+    one, many = (leakage_report(f, TYPES, ("purchase",)) for f in (fold, cut))
+    assert one == many
+    past, future = (part.query("FROM events") for part in (fold.past, fold.future))
+    bought = future[future["event_type"] == "purchase"]
+    cold = set(bought["user_id"]) - set(past["user_id"])
+    assert one["cold_users"]["count"] == len(cold)
+    leave_out = LeaveLastOut().folds(log)[0]
+    shares = [
+        leakage_report(replace(leave_out, past=past), TYPES, TYPES)["later_past_share"]
+        for past in (leave_out.past, leave_out.past.in_parts(7))
+    ]
+    assert shares[0] == shares[1] > 0
 
 
 def test_the_digest_and_the_file_do_not_depend_on_memory_or_parts(

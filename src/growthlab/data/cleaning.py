@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.core.progress import progress
@@ -134,8 +135,8 @@ class Cleaning:
             "SELECT * FROM events WHERE user_id IN (SELECT user_id FROM kept_users) "
             "AND (item_id IS NULL OR item_id IN (SELECT item_id FROM kept_items))",
             {
-                "kept_users": pd.DataFrame({"user_id": sorted(users)}, dtype="str"),
-                "kept_items": pd.DataFrame({"item_id": sorted(items)}, dtype="str"),
+                "kept_users": pa.table({"user_id": users}),
+                "kept_items": pa.table({"item_id": items}),
             },
         )
         name = f"fewer than {self.min_user_events} events a user, {self.min_item_events} an item"

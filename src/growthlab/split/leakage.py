@@ -10,6 +10,7 @@ import pandas as pd
 
 from growthlab.data.as_of import untimed_columns
 from growthlab.data.event_log import EventLog
+from growthlab.data.sql_text import quoted_text
 from growthlab.split.fold import Fold
 
 
@@ -34,12 +35,11 @@ def leakage_report(
     time = fold.past.ordered_by
     newest = fold.past.span()[1] if fold.past.n_events else None
     oldest = fold.future.span()[0] if fold.future.n_events else None
-    borders = _borders(fold, time)
-    tied = borders["last"] == borders["first"]
+    n_tied, n_later = _borders(fold, time)
     if fold.cutoff is not None:
         clean = newest is None or oldest is None or bool(newest < oldest)  # type: ignore[operator]
     else:
-        clean = not bool((borders["last"] > borders["first"]).any())
+        clean = not n_later
     return {
         "clean": bool(clean),
         "warning": _warning(fold),
@@ -50,7 +50,7 @@ def leakage_report(
         "newest_past_record": _newest_ingestion(fold.past),
         "oldest_future_event": _plain(oldest),
         "events_at_cutoff": _events_at(fold),
-        "users_tied_at_border": int(tied.sum()),
+        "users_tied_at_border": n_tied,
         "later_past_share": None if fold.cutoff is not None else _later_share(fold, time),
         "untimed_columns": untimed_columns(fold.past, table_columns),
         **_novelty(fold, history_events, target_events),
@@ -61,46 +61,63 @@ def _novelty(
     fold: Fold, history_events: Sequence[str], target_events: Sequence[str]
 ) -> dict[str, Any]:
     """Counts of both parts, and the cold users, cold items and repeats of the future."""
-    past = _pairs(fold.past, history_events)
-    owned = _pairs(fold.past, target_events)
-    future = _pairs(fold.future, target_events)
-    pairs = future.dropna(subset="item_id")
-    repeats = pairs.merge(owned.dropna(subset="item_id"), on=["user_id", "item_id"])
-    return {
-        "past": _counts(past),
-        "future": _counts(future),
-        "cold_users": _share(set(future["user_id"]) - set(past["user_id"]), set(future["user_id"])),
-        "cold_items": _share(set(pairs["item_id"]) - set(past["item_id"]), set(pairs["item_id"])),
-        "repeats": _share(repeats, pairs),
-    }
-
-
-def _pairs(log: EventLog, event_types: Sequence[str]) -> pd.DataFrame:
-    """The distinct (user_id, item_id) pairs of the event types, with their number of events `n`."""
-    types = ", ".join(f"'{t}'" for t in event_types)
-    return log.query(
-        f"SELECT user_id, item_id, count(*) AS n FROM events WHERE event_type IN ({types}) "
-        "GROUP BY user_id, item_id"
+    past, owned = (
+        f"SELECT * FROM events WHERE {_of_types(t)}" for t in (history_events, target_events)
     )
+    future = f"SELECT * FROM {fold.future.stored_events} WHERE {_of_types(target_events)}"
+    known_items = f"{future} AND item_id IS NOT NULL"
 
+    def lacking(column: str, rows: str, part: str) -> int:
+        """How many values of a column in some rows of the future are in no row of a part of the past."""
+        return _number(
+            fold.past, f"count(DISTINCT {column})", f"({rows}) ANTI JOIN ({part}) USING ({column})"
+        )
 
-def _counts(pairs: pd.DataFrame) -> dict[str, int]:
+    counts = _counts(fold.future, target_events)
+    pairs = f"(SELECT DISTINCT user_id, item_id FROM ({known_items}))"
+    repeats = f"{pairs} SEMI JOIN ({owned}) USING (user_id, item_id)"
     return {
-        "events": int(pairs["n"].sum()),
-        "users": int(pairs["user_id"].nunique()),
-        "items": int(pairs["item_id"].nunique()),
+        "past": _counts(fold.past, history_events),
+        "future": counts,
+        "cold_users": _share(lacking("user_id", future, past), counts["users"]),
+        "cold_items": _share(lacking("item_id", known_items, past), counts["items"]),
+        "repeats": _share(
+            _number(fold.past, "count(*)", repeats), _number(fold.past, "count(*)", pairs)
+        ),
     }
 
 
-def _share(part: Any, whole: Any) -> dict[str, float | int | None]:
-    return {"count": len(part), "share": len(part) / len(whole) if len(whole) else None}
+def _of_types(event_types: Sequence[str]) -> str:
+    """SQL for events of these types."""
+    return f"event_type IN ({', '.join(quoted_text(t) for t in event_types)})"
 
 
-def _borders(fold: Fold, time: str) -> pd.DataFrame:
-    """The last past time and the first future time of each user with both."""
-    last = fold.past.query(f"SELECT user_id, max({time}) AS last FROM events GROUP BY user_id")
-    first = fold.future.query(f"SELECT user_id, min({time}) AS first FROM events GROUP BY user_id")
-    return last.merge(first, on="user_id")
+def _number(log: EventLog, value: str, rows: str) -> int:
+    """A number of some rows."""
+    return int(log.query(f"SELECT {value} AS n FROM {rows}")["n"].iloc[0])
+
+
+def _counts(log: EventLog, event_types: Sequence[str]) -> dict[str, int]:
+    counted = log.query(
+        "SELECT count(*) AS events, count(DISTINCT user_id) AS users, count(DISTINCT item_id) AS items "
+        f"FROM events WHERE {_of_types(event_types)}"
+    )
+    return {str(name): int(n) for name, n in counted.iloc[0].items()}
+
+
+def _share(part: int, whole: int) -> dict[str, float | int | None]:
+    return {"count": part, "share": part / whole if whole else None}
+
+
+def _borders(fold: Fold, time: str) -> tuple[int, int]:
+    """How many users have their newest past event with their oldest future event, and how many later."""
+    future = fold.future.stored_events
+    counted = fold.past.query(
+        "SELECT count_if(newest = oldest) AS tied, count_if(newest > oldest) AS later FROM "
+        f"(SELECT user_id, max({time}) AS newest FROM events GROUP BY user_id) JOIN "
+        f"(SELECT user_id, min({time}) AS oldest FROM {future} GROUP BY user_id) USING (user_id)"
+    )
+    return int(counted["tied"].iloc[0]), int(counted["later"].iloc[0])
 
 
 def _events_at(fold: Fold) -> int | None:
@@ -125,11 +142,13 @@ def _later_share(fold: Fold, time: str) -> float | None:
     """Mean over future events of the share of all users' past events that are later."""
     if time != "timestamp":
         return None
-    past = np.sort(fold.past.query("SELECT timestamp FROM events")["timestamp"].to_numpy())
-    future = fold.future.query("SELECT timestamp FROM events")["timestamp"].to_numpy()
-    if not len(past) or not len(future):
-        return None
-    return float(np.mean(1 - np.searchsorted(past, future, side="right") / len(past)))
+    future = np.sort(fold.future.query("SELECT timestamp FROM events")["timestamp"].to_numpy())
+    n_past = n_pairs = 0
+    for part in fold.past.parts():
+        past = part.query("SELECT timestamp FROM events")["timestamp"].to_numpy()
+        n_past += len(past)
+        n_pairs += int(np.searchsorted(future, past, side="left").sum())  # a future event before it
+    return n_pairs / (n_past * len(future)) if n_past and len(future) else None
 
 
 def _warning(fold: Fold) -> str | None:
