@@ -101,10 +101,10 @@ def test_the_k_core_and_the_leakage_report_are_the_same_in_one_part_and_in_many(
 ) -> None:
     fold = GlobalTime(cutoff="2025-03-01", horizon_days=14).folds(log)[0]
     cut = replace(fold, past=fold.past.in_parts(7))
-    users, items = (set(ids.to_pylist()) for ids in k_core(fold.past, 14, 80))
+    users, items = (set(ids.to_pylist()) for ids in k_core(fold.past, 6, 75))
     assert 0 < len(users) < fold.past.n_users
     assert 0 < len(items) < fold.past.n_items
-    assert [set(ids.to_pylist()) for ids in k_core(cut.past, 14, 80)] == [users, items]
+    assert [set(ids.to_pylist()) for ids in k_core(cut.past, 6, 75)] == [users, items]
     one, many = (leakage_report(f, TYPES, ("purchase",)) for f in (fold, cut))
     assert one == many
     past, future = (part.query("FROM events") for part in (fold.past, fold.future))
