@@ -71,7 +71,8 @@ def match_cancellations(log: EventLog) -> tuple[EventLog, int]:
     if by_time and matches:
         selects, fills = [*selects, *_CANCELLED], ["cancelled_at"]
     events = f"WITH involved AS MATERIALIZED ({involved}) {' UNION ALL BY NAME '.join(selects)}"
-    marked = log.derive(events, {"remaining": remaining, "matched": matched}, fills=fills)
+    tables = {"remaining": remaining, "matched": matched}
+    marked = log.derive(events, tables, store=True, fills=fills)
     return marked, matched["purchase"].nunique()
 
 

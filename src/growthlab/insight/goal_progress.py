@@ -133,7 +133,7 @@ def _log_of_attribute(scope: ReportScope, column: str, value: str) -> EventLog:
             "(privacy.min_group): choose a larger segment"
         )
     condition = "SELECT * FROM events WHERE user_id IN (SELECT user_id FROM members)"
-    return scope.log.derive(condition, {"members": pd.DataFrame({"user_id": ids})})
+    return scope.log.derive(condition, {"members": pd.DataFrame({"user_id": ids})}, store=True)
 
 
 def _log_of_section(
@@ -160,6 +160,7 @@ def _log_of_section(
         f"SELECT events.* FROM events JOIN members ON events.user_id = members.user_id "
         f"AND {month} = members.month",
         {"members": members},
+        store=True,
     )
 
 
