@@ -198,8 +198,9 @@ def test_without_any_event_of_the_target_types_every_event_is_a_target() -> None
 
 def test_users_with_one_basket_only_teach_nothing() -> None:
     past = histories([(0, 1, PURCHASE), (0, 2, PURCHASE)])
-    with pytest.raises(DataError, match="events at two different times"):
-        SequenceBatches(past, length=9, batch=8, seed=0)
+    for nothing in (past, past.select(np.zeros(0, dtype=np.int64))):
+        with pytest.raises(DataError, match="events at two different times"):
+            SequenceBatches(nothing, length=9, batch=8, seed=0)
 
 
 def test_mapped_histories_give_the_same_batches_and_the_same_losses(
@@ -222,7 +223,8 @@ def test_mapped_histories_give_the_same_batches_and_the_same_losses(
         for p in (past, mapped(past))
     )
     for one, other in zip(in_memory, in_files, strict=True):
-        assert all(a.tolist() == b.tolist() for a, b in zip(one, other, strict=True))
+        tensors = zip(one[:-1], other[:-1], strict=True)  # the last field is of several processes
+        assert all(a.tolist() == b.tolist() for a, b in tensors)
 
 
 def test_a_batch_of_mapped_histories_reads_its_own_events_only() -> None:

@@ -224,8 +224,8 @@ class Histories:
         """The users in blocks of about so many events, without a copy, each with its first user row."""
         n_blocks = max(1, -(-self.n_events // n_events))
         borders = np.searchsorted(self.offsets, np.arange(1, n_blocks) * n_events)
-        borders = np.unique(np.concatenate([[0], borders, [self.n_users]]))
-        for first, stop in pairwise(borders.tolist()):
+        inner = np.unique(borders[(borders > 0) & (borders < self.n_users)]).tolist()
+        for first, stop in pairwise([0, *inner, self.n_users]):
             users, events = slice(first, stop), slice(*self.offsets[[first, stop]].tolist())
             yield (
                 first,
