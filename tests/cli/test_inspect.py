@@ -372,17 +372,18 @@ def test_users_come_first_where_no_item_was_seen_by_two(inspect: Inspect) -> Non
     assert (settings["columns"]["user_id"], settings["columns"]["item_id"]) == ("1", "2")
 
 
-def test_a_workbook_of_several_sheets_is_read_by_its_first(
+def test_of_a_workbook_the_first_sheet_of_events_is_read(
     inspect: Inspect, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frame = pd.DataFrame(
         {"user_id": ["u1", "u2"], "item_id": ["a", "b"], "date": ["2024-05-01"] * 2}
     )
     with pd.ExcelWriter("shop.xlsx") as book:
+        pd.DataFrame({"about": ["the orders of two years"]}).to_excel(book, sheet_name="Info")
         for sheet in ("Year 1", "Year 2"):
             frame.to_excel(book, sheet_name=sheet, index=False)
     assert inspect("shop.xlsx")["sheet"] == "Year 1"
-    assert "sheet: of several the first is read, and not Year 2" in capsys.readouterr().out
+    assert "sheet: Year 1 is read, and not Info, Year 2" in capsys.readouterr().out
 
 
 def test_a_column_of_our_name_that_holds_something_else_is_not_read(inspect: Inspect) -> None:

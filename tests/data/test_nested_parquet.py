@@ -47,6 +47,29 @@ def test_two_lists_are_refused(tmp_path: Path) -> None:
         events(tmp_path, rows, user_id="user.id", item_id="items.sku", query="coupons.code")
 
 
+def test_a_key_of_a_list_of_keys_and_values_is_a_column(tmp_path: Path) -> None:
+    def pair(key: str, text: str | None = None, number: int | None = None) -> dict[str, Any]:
+        return {"key": key, "value": {"string_value": text, "int_value": number}}
+
+    rows = [
+        {"user": 7, "params": [pair("page", "/"), pair("session", number=31)], "items": [{"id": "a"}]},
+        {"user": 8, "params": [pair("session", number=32), pair("it's", "x")], "items": []},
+        {"user": 9, "params": None, "items": [{"id": "b"}, {"id": "c"}]},
+    ]  # fmt: skip
+    columns = {"session_id": "params.session", "item_id": "items.id", "query": "params.it's"}
+    found = events(tmp_path, rows, user_id="user", **columns)
+    assert found == [
+        ("7", "31", "a", None), ("8", "32", None, "x"), ("9", None, "b", None), ("9", None, "c", None),
+    ]  # fmt: skip
+
+
+def test_a_key_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    rows = [{"user": 7, "params": [{"key": "page", "value": "/"}]}]
+    with pytest.raises(DataError, match=r"params\.pages"):
+        events(tmp_path, rows, user_id="user", item_id="params.pages")
+    assert events(tmp_path, rows, user_id="user", item_id="params.page") == [("7", "/")]
+
+
 def test_a_list_itself_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="item_id holds lists or tables"):
         events(tmp_path, ROWS, user_id="user.id", item_id="items")

@@ -291,9 +291,9 @@ def _finished(
     unclear: tuple[str, ...],
     amounts: tuple[str, ...],
 ) -> Staged:
-    counts = ["count(*)", "count_if(respelt)"]
+    counts = ["count(*)", "count(*) FILTER (respelt)"]
     for c in unclear:
-        counts += [f'count_if("unclear {c}" = {n})' for n in (1, 2)]
+        counts += [f'count(*) FILTER ("unclear {c}" = {n})' for n in (1, 2)]
     n_rows, n_respelt, *n_unclear = connection.execute(
         f"SELECT {', '.join(counts)} FROM {name}"
     ).fetchall()[0]

@@ -113,7 +113,7 @@ def _borders(fold: Fold, time: str) -> tuple[int, int]:
     """How many users have their newest past event with their oldest future event, and how many later."""
     future = fold.future.stored_events
     counted = fold.past.query(
-        "SELECT count_if(newest = oldest) AS tied, count_if(newest > oldest) AS later FROM "
+        "SELECT count(*) FILTER (newest = oldest) AS tied, count(*) FILTER (newest > oldest) AS later FROM "
         f"(SELECT user_id, max({time}) AS newest FROM events GROUP BY user_id) JOIN "
         f"(SELECT user_id, min({time}) AS oldest FROM {future} GROUP BY user_id) USING (user_id)"
     )

@@ -63,7 +63,8 @@ def command_from_logged(logged: Mapping[str, Any], command: Command) -> Command:
 
     Classes that have moved since the run are looked for where they are now.
     """
-    here = {k: command.config[k] for k in ("tracking", "cache", "memory_gb", "cluster")}
+    own = ("tracking", "cache", "memory_gb", *KEYS_OF_THE_MACHINES)
+    here = {key: command.config[key] for key in own if key in command.config}
     config = {**_with_new_targets(logged), **here}
     chosen = config.pop("chosen")
     return Command(OmegaConf.create(config), dict(chosen), "train")

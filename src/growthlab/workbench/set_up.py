@@ -10,6 +10,7 @@ from typing import Any
 
 from growthlab.bundle.manifest import Manifest
 from growthlab.cluster.base import Cluster
+from growthlab.cluster.this_machine import ThisMachine
 from growthlab.config.compose import Command, compose
 from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
@@ -81,7 +82,7 @@ def build_parts(
     require_events(contenders, source, task)
     require_packages(contenders)
     warn_of_unused_settings(command, contenders, task, source.user_ids)
-    cluster = build(config.cluster, Cluster)
+    cluster = build(config.cluster, Cluster) if "cluster" in config else ThisMachine()
     cluster.require(contenders, str(config.device))
     return Parts(
         command=command,

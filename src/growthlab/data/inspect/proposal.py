@@ -62,7 +62,7 @@ def proposed(samples: Sequence[TableSample]) -> Proposal:
     DataError
         None of them does.
     """
-    tables = [role_of(_merged(group)) for group in same_columns(samples)]
+    tables = [role_of(_merged(group)) for group in same_columns(_one_sheet_each(samples))]
     proposal = Proposal()
     events = with_role(tables, "events") or _joinable(tables) or with_role(tables, "orders")
     if not events and len(tables) == 1:
@@ -87,6 +87,21 @@ def proposed(samples: Sequence[TableSample]) -> Proposal:
             )
             proposal.unread.insert(0, f"{', '.join(table.sample.paths)} ({said})")
     return proposal
+
+
+def _one_sheet_each(samples: Sequence[TableSample]) -> list[TableSample]:
+    """Of each workbook with several sheets one: the first that holds events, or orders, or anything."""
+    sheets: dict[tuple[str, ...], list[TableSample]] = {}
+    for sample in samples:
+        if sample.other_sheets:
+            sheets.setdefault(sample.paths, []).append(sample)
+    chosen = []
+    for group in sheets.values():
+        filled = [sample for sample in group if sample.columns and sample.columns[0].cells]
+        roles = [role_of(sample) for sample in filled]
+        found = with_role(roles, "events") or with_role(roles, "orders") or roles
+        chosen.append(found[0].sample if found else group[0])
+    return [s for s in samples if not s.other_sheets or any(s is c for c in chosen)]
 
 
 def _by_content(proposal: Proposal, table: RoleOfTable) -> list[RoleOfTable]:
@@ -233,7 +248,7 @@ def _write_doubts(proposal: Proposal, table: RoleOfTable, sources: Mapping[str, 
     if sample.other_sheets:
         proposal.settings["sheet"] = sample.format.sheet
         others = ", ".join(sample.other_sheets)
-        proposal.doubts.append(f"sheet: of several the first is read, and not {others}")
+        proposal.doubts.append(f"sheet: {sample.format.sheet} is read, and not {others}")
     if all(name.isdigit() for name in sample.names):
         proposal.doubts.append("columns: they have no names, and were told by what they hold")
     if "item_id" not in sources:

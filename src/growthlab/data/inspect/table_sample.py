@@ -125,37 +125,44 @@ class TableSample:
 def samples_of(path: str, files: Sequence[Path]) -> list[TableSample]:
     """The first rows of the files that a path names: a sample for all that have the same columns.
 
+    A workbook of several sheets with rows has a sample a sheet.
+
     Raises
     ------
     DataError
         A file cannot be read, or has no rows.
     """
     groups: dict[tuple[str, ...], list[Path]] = {}
+    sheets = sheets_with_rows(files[0]) if kind_of(files[0]) == "excel" else []
+    if len(files) == 1 and len(sheets) > 1:
+        return [
+            _sampled([path], files, sheet, tuple(other for other in sheets if other != sheet))
+            for sheet in sheets
+        ]
     for file in files:
         with database() as connection:
-            names = open_table(file, connection, _format(file)).names
+            names = open_table(file, connection).names
         groups.setdefault(tuple(names), []).append(file)
     if len(groups) == 1:
         return [_sampled([path], files)]
     return [_sampled(list(map(str, group)), group) for group in groups.values()]
 
 
-def _format(file: Path) -> FileFormat:
-    """The first of several sheets of a workbook; otherwise as the file shows it."""
-    sheets = sheets_with_rows(file) if kind_of(file) == "excel" else []
-    return FileFormat(sheet=sheets[0] if len(sheets) > 1 else None)
-
-
-def _sampled(paths: Sequence[str], files: Sequence[Path]) -> TableSample:
-    given = _format(files[0])
+def _sampled(
+    paths: Sequence[str],
+    files: Sequence[Path],
+    sheet: str | None = None,
+    other_sheets: tuple[str, ...] = (),
+) -> TableSample:
+    given = FileFormat(sheet=sheet)
     with database() as connection:
         table = open_table(files[0], connection, given)
         table.max_bad_rows = 2**31
         columns = _columns(connection, table)
-    if not columns or not columns[0].cells:
+    if sheet is None and (not columns or not columns[0].cells):
         raise DataError(f"{files[0]} has no rows below its header")
-    others = sheets_with_rows(files[0])[1:] if given.sheet is not None else []
-    return TableSample(tuple(paths), tuple(files), given, _described(table), columns, tuple(others))
+    described = _described(table)
+    return TableSample(tuple(paths), tuple(files), given, described, columns, other_sheets)
 
 
 def _described(table: TableFile) -> str:
