@@ -14,9 +14,8 @@ import pytest
 from mlflow import MlflowClient
 from tests.patience import PATIENCE, wait_until
 
-from growthlab.cluster.ray_session import ENVIRONMENT
+from growthlab.cluster.ray_session import ENVIRONMENT, give_own_token
 
-TOKEN = "secret-of-the-cluster-0123456789abcdef0123456789abcdef"
 PASSWORD = "hush-hush-42"
 SCRIPT = Path(__file__).with_name("waiting_fits.py")
 SOURCE = Path(__file__).parents[2] / "src"
@@ -28,6 +27,7 @@ class Nodes:
 
     cluster: Any
     environment: dict[str, str]
+    token: str
 
     @property
     def address(self) -> str:
@@ -64,20 +64,19 @@ class Nodes:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    """A cluster of one node with one processor."""
-    token = tmp_path_factory.mktemp("token") / "token"
-    token.write_text(TOKEN)
-    ours = {**ENVIRONMENT, "RAY_AUTH_TOKEN_PATH": str(token)}
+def nodes() -> Iterator[Nodes]:
+    """A cluster of one node with one processor; a process knows one token, as Ray keeps the first."""
+    give_own_token()
+    token = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).read_text()
     path = os.pathsep.join([str(SOURCE), os.environ.get("PYTHONPATH", "")])
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in ours.items():
+        for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         patch.setenv("PYTHONPATH", path)
         from ray.cluster_utils import Cluster
 
         cluster = Cluster(initialize_head=False)
-        started = Nodes(cluster, dict(os.environ))
+        started = Nodes(cluster, dict(os.environ), token)
         started.add(num_cpus=1)
         yield started
         cluster.shutdown()
@@ -103,7 +102,7 @@ def test_a_command_and_a_machine_are_lost_and_no_finished_entry_runs_twice(
     nodes: Nodes, tmp_path: Path
 ) -> None:
     second = nodes.add(num_cpus=1)
-    words = (str(SCRIPT), nodes.address, str(tmp_path), f"password={PASSWORD}")
+    words = (str(SCRIPT), f"cluster.address={nodes.address}", str(tmp_path), f"password={PASSWORD}")
     first_call = nodes.start(*words)
     wait_until(lambda: first_call.poll() is not None or len(fits(tmp_path)) >= 4)
     wait_until(
@@ -138,7 +137,7 @@ def test_a_command_and_a_machine_are_lost_and_no_finished_entry_runs_twice(
     assert logs
     for path in [*logs, *(p for p in tmp_path.rglob("*") if p.is_file())]:
         content = path.read_bytes()
-        assert TOKEN.encode() not in content, path
+        assert nodes.token.encode() not in content, path
         assert PASSWORD.encode() not in content, path
     for path in (p for p in tmp_path.rglob("*") if p.is_file()):
         assert nodes.address.encode() not in path.read_bytes(), path

@@ -1,4 +1,4 @@
-"""A comparison whose fits wait for a file: python tests/cluster/waiting_fits.py ADDRESS FOLDER PASSWORD.
+"""A comparison whose fits wait: python tests/cluster/waiting_fits.py cluster.address=... FOLDER PASSWORD.
 
 Each fit adds a line ``model node`` to the file ``fits``; those of ``waiting`` and ``asleep`` end
 once the file ``go`` exists. The password stands in the words of the command alone.
@@ -40,7 +40,7 @@ class Fit(ScoredRecommender):
         return self
 
 
-def main(address: str, folder: str) -> Any:
+def main(address_word: str, folder: str) -> Any:
     """Compare, and print the models that succeeded."""
     prepare_process()
     os.chdir(folder)
@@ -52,7 +52,7 @@ def main(address: str, folder: str) -> Any:
         track=True,
         overrides=[
             "cluster=ray",
-            f"cluster.address={address}",
+            address_word,
             "intervals.resamples=50",
             "metrics=[ranking/ndcg]",
         ],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import tempfile
@@ -53,7 +55,7 @@ def connect(address: str, local_cpus: int | None, object_store_mb: float | None)
         ray.shutdown()
     settings: dict[str, Any] = {"address": address}
     if address == LOCAL:
-        _give_own_token()
+        give_own_token()
         settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         settings |= {"num_cpus": local_cpus}
         if object_store_mb is not None:
@@ -136,11 +138,12 @@ def _require_answer(address: str) -> None:
         ) from error
 
 
-def _give_own_token() -> None:
+def give_own_token() -> None:
     """A token for a cluster of this command alone, unless the user has one."""
     if any(os.environ.get(name) for name in TOKEN):
         return
     path = Path(tempfile.mkdtemp(prefix="growthlab-ray-")) / "token"
+    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
     path.touch(mode=0o600)
     path.write_text(secrets.token_hex(32))
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(path)
