@@ -372,6 +372,26 @@ def test_users_come_first_where_no_item_was_seen_by_two(inspect: Inspect) -> Non
     assert (settings["columns"]["user_id"], settings["columns"]["item_id"]) == ("1", "2")
 
 
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("product_views", "view"),
+        ("returns-2024", "return"),
+        ("carts", "cart"),
+        ("orders", "purchase"),
+        ("export", "purchase"),
+        ("views_and_orders", "purchase"),
+    ],
+)
+def test_where_nothing_else_says_what_happened_the_name_of_the_file_does(
+    file: str, kind: str, inspect: Inspect
+) -> None:
+    rows = (
+        "customer_id,product_id,order_id,date\nu,a,o1,2024-05-01 10:00\nv,b,o2,2024-05-02 11:00\n"
+    )
+    assert inspect(**{file: rows})["event_type"] == kind
+
+
 def test_of_a_workbook_the_first_sheet_of_events_is_read(
     inspect: Inspect, capsys: pytest.CaptureFixture[str]
 ) -> None:

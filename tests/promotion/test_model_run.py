@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> Any:
     """An empty store."""
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = MlflowClient(uri, uri)
-    return SimpleNamespace(client=client, uri=uri, require_exists=lambda *_: None)
+    return SimpleNamespace(client=client, uri=uri, name=uri, require_exists=lambda *_: None)
 
 
 def run(store: Any, experiment: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -46,6 +47,9 @@ def _event_types(sample: TableSample, columns: Mapping[str, str]) -> EventTypes:
         return _of_words(sample, columns)
     if "status" in columns:
         return _of_statuses(sample, columns["status"])
+    named = _by_file_names(sample)
+    if named is not None:
+        return named
     if {"unit_price", "quantity", "order_id"} & set(columns):
         return EventTypes(one="purchase")
     if "rating" in columns:
@@ -54,6 +58,19 @@ def _event_types(sample: TableSample, columns: Mapping[str, str]) -> EventTypes:
         )
     doubt = "event_type: nothing says what happened; the rows are taken as purchases"
     return EventTypes(one="purchase", doubts=(doubt,))
+
+
+def _by_file_names(sample: TableSample) -> EventTypes | None:
+    """The one type that the names of the files say, such as ``returns.csv``; None where they say none."""
+    said = set()
+    for file in sample.files:
+        words = re.split(r"[\W\d_]+", file.name.partition(".")[0])
+        kinds = {EVENT_WORDS.get(plain_word(word)) for word in words} - {None}
+        said.add(kinds.pop() if len(kinds) == 1 else None)
+    kind = said.pop() if len(said) == 1 else None
+    if kind is None:
+        return None
+    return EventTypes(one=kind, doubts=(f"event_type: the name of the file says {kind}",))
 
 
 def _of_words(sample: TableSample, columns: Mapping[str, str]) -> EventTypes:

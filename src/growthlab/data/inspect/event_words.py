@@ -50,7 +50,7 @@ _BY_TYPE: dict[str, str] = {
         "listadedeseos 收藏 加收藏 关注 喜欢 お気に入り お気に入り追加"
     ),
     "cart": (
-        "cart cartadd addtocart addcart atc productadded addtobasket addtobag basket carted "
+        "cart carts cartadd addtocart addcart atc productadded addtobasket addtobag basket carted "
         "warenkorb indenwarenkorb panier ajoutpanier ajoutaupanier ajouteraupanier carrito "
         "anadiralcarrito agregaralcarrito 加购 加购物车 加入购物车 购物车 加车 カート カート追加 "
         "カート投入 カートに入れる"
