@@ -97,7 +97,9 @@ def checked_logged_config(path: Path, default: Command) -> dict[str, Any]:
     try:
         config = OmegaConf.create(logged)
         mistakes.refuse_missing(config)
-        there = OmegaConf.masked_copy(default.config, [k for k in default.config if k in logged])
+        there = OmegaConf.masked_copy(
+            default.config, [str(k) for k in default.config if k in logged]
+        )
         mistakes.refuse_wrong_types(config, there)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{path.name}: {quoted(one_line(error), 200)}") from error

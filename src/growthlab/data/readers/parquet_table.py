@@ -49,7 +49,7 @@ class ParquetTable(TableFile):
             reason = str(error).strip().splitlines()[0]
             raise DataError(f"{path} cannot be read: {reason}") from None
         top = zip(rows.columns, rows.types, strict=True)
-        columns = []
+        columns: list[NestedColumn] = []
         for name, kind in top:
             if _holds_pairs(kind):
                 columns += _with_keys(name, kind, _keys(name, path, connection))
