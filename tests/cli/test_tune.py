@@ -23,7 +23,7 @@ from growthlab.tracking.process_identity import PROCESS
 WORDS = ("tune", "model=recommend/item_knn", *SHOP, "metrics=[ranking/ndcg]")
 MARKOV = ("tune", "model=recommend/markov", *SHOP, "metrics=[ranking/ndcg]")
 SLOW = ("tune", "model=recommend/gru4rec", *SHOP, "metrics=[ranking/ndcg]", "prune=null")
-SLOW += ("model.trainer.epochs=8", "model.trainer.patience=8", "experiments=null")
+SLOW += ("model.trainer.epochs=4", "model.trainer.patience=4", "experiments=null")
 
 
 def study_of(workspace: Workspace, name: str) -> optuna.Study:

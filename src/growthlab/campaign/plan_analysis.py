@@ -14,6 +14,7 @@ from growthlab.core.seeding import random_stream
 MOST_CUSTOMERS = (
     20_000  # of the planned arm, beyond which a sample with its share of the limits is asked
 )
+GAP = 1e-3  # at which a plan of the analysis is taken: many are made, and none is carried out
 BUDGETS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)  # times the budget
 
 
@@ -28,7 +29,9 @@ def value_by_budget(plan: CampaignPlan) -> list[tuple[float, float]]:
     curve, start = [], plan.solution.prices
     for times in BUDGETS:
         solution = solve(
-            replace(problem, budget=times * own, minima=0 * problem.minima), start=start
+            replace(problem, budget=times * own, minima=0 * problem.minima),
+            start=start,
+            tolerance=GAP,
         )
         curve.append((times * own / share, solution.value / share))
     return curve
@@ -42,13 +45,15 @@ def changed_customers(plan: CampaignPlan, spread: np.ndarray, n_draws: int) -> n
     """
     problem, _ = _sampled(plan)
     customers = _sample(plan)
-    before = solve(problem, start=plan.solution.prices, seed=plan.options.settings.seed)
+    seed = plan.options.settings.seed
+    before = solve(problem, start=plan.solution.prices, tolerance=GAP, seed=seed)
     scale = spread[plan.planned[customers]].astype(problem.value.dtype)[:, None, :]
     shares = []
     for draw in range(n_draws):
-        stream = random_stream(plan.options.settings.seed, "draw of values", draw)
+        stream = random_stream(seed, "draw of values", draw)
         moved = problem.value + scale * stream.standard_normal(scale.shape).astype(scale.dtype)
-        solution = solve(replace(problem, value=moved), start=before.prices)
+        moved_problem = replace(problem, value=moved)
+        solution = solve(moved_problem, start=before.prices, tolerance=GAP, seed=seed)
         shares.append(_n_changed(problem, before.messages, solution.messages))
     return np.array(shares) / max(problem.n_customers, 1)
 

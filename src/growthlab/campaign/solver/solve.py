@@ -70,13 +70,14 @@ def solve(
     ----------
     start : prices of an earlier plan with the same rows, from which prices are found sooner
     method : None chooses by the size and the number of limits
-    tolerance : the gap at which a plan is taken; None: `GOOD_ENOUGH`
+    tolerance : the gap at which a plan is taken; None: `GOOD_ENOUGH`, and `MIP_GAP` of HiGHS
     seed : of the draw between plans of equal value
     """
     coupling = Coupling.of_problem(problem)
     method = method or _method(problem, coupling)
     if method == EXACT:
-        if (exact := _exactly(problem, coupling)) is not None:
+        gap = MIP_GAP if tolerance is None else tolerance
+        if (exact := _exactly(problem, coupling, gap)) is not None:
             return exact
         method = BUNDLE  # says what is missing
     response = BestResponse(problem, coupling)
@@ -97,7 +98,7 @@ class _Aim:
     seed: int
 
 
-def _exactly(problem: PlanProblem, coupling: Coupling, gap: float = MIP_GAP) -> PlanSolution | None:
+def _exactly(problem: PlanProblem, coupling: Coupling, gap: float) -> PlanSolution | None:
     """HiGHS's plan; None where it finds none."""
     programme = ExactProgramme(problem, coupling)
     messages, bound = programme.solve(gap)
