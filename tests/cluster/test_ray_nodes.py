@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 from tests.patience import PATIENCE, wait_until
@@ -83,9 +84,17 @@ def nodes() -> Iterator[Nodes]:
 
 
 def fits(folder: Path) -> list[list[str]]:
-    """The models that were fitted, and the node of each."""
+    """The models that were fitted, and the node and the process of each."""
     file = folder / "fits"
     return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def is_gone(process: int) -> bool:
+    """Whether a process has ended."""
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def children(folder: Path) -> dict[str, list[str]]:
@@ -116,16 +125,19 @@ def test_a_command_and_a_machine_are_lost_and_no_finished_entry_runs_twice(
     second_call = nodes.start(*words)
     wait_until(lambda: second_call.poll() is not None or len(fits(tmp_path)) >= before + 2)
     running = fits(tmp_path)[before:]
-    assert {model for model, _ in running} == {"waiting", "asleep"}, running
-    assert len({node for _, node in running}) == 2  # one on each
+    assert {model for model, _, _ in running} == {"waiting", "asleep"}, running
+    assert len({node for _, node, _ in running}) == 2  # one on each
     nodes.kill(second)
+    wait_until(
+        lambda: any(is_gone(int(process)) for _, _, process in running)
+    )  # it outlives its node
     (tmp_path / "go").touch()
     out, err = second_call.communicate(timeout=PATIENCE)
     assert second_call.returncode == 0, err
     assert "models: asleep quick waiting" in out
     assert "quick seed 0: finished in an earlier call" in err
     assert "it runs again" in err
-    assert [model for model, _ in fits(tmp_path)].count(
+    assert [model for model, *_ in fits(tmp_path)].count(
         "quick"
     ) == 2  # chosen, and fitted once more
     ended = children(tmp_path)

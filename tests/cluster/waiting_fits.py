@@ -1,6 +1,6 @@
 """A comparison whose fits wait: python tests/cluster/waiting_fits.py cluster.address=... FOLDER PASSWORD.
 
-Each fit adds a line ``model node`` to the file ``fits``; those of ``waiting`` and ``asleep`` end
+Each fit adds a line ``model node process`` to the file ``fits``; those of ``waiting`` and ``asleep`` end
 once the file ``go`` exists. The password stands in the words of the command alone.
 """
 
@@ -33,7 +33,7 @@ class Fit(ScoredRecommender):
 
         node = ray.get_runtime_context().get_node_id()
         with (Path(self.folder) / "fits").open("a") as file:
-            file.write(f"{self.name} {node}\n")
+            file.write(f"{self.name} {node} {os.getpid()}\n")
         while self.waits and not (Path(self.folder) / "go").exists():
             time.sleep(0.05)
         self.scorer_ = Popularity().fit(past, options).scorer_
