@@ -392,18 +392,42 @@ def test_where_nothing_else_says_what_happened_the_name_of_the_file_does(
     assert inspect(**{file: rows})["event_type"] == kind
 
 
-def test_of_a_workbook_the_first_sheet_of_events_is_read(
+def workbook(**sheets: pd.DataFrame) -> str:
+    with pd.ExcelWriter("shop.xlsx") as book:
+        for sheet, frame in sheets.items():
+            frame.to_excel(book, sheet_name=sheet.replace("_", " "), index=False)
+    return "shop.xlsx"
+
+
+def test_the_sheets_of_a_workbook_with_the_same_columns_are_one_log(
     inspect: Inspect, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    frame = pd.DataFrame(
-        {"user_id": ["u1", "u2"], "item_id": ["a", "b"], "date": ["2024-05-01"] * 2}
-    )
-    with pd.ExcelWriter("shop.xlsx") as book:
-        pd.DataFrame({"about": ["the orders of two years"]}).to_excel(book, sheet_name="Info")
-        for sheet in ("Year 1", "Year 2"):
-            frame.to_excel(book, sheet_name=sheet, index=False)
-    assert inspect("shop.xlsx")["sheet"] == "Year 1"
-    assert "sheet: Year 1 is read, and not Info, Year 2" in capsys.readouterr().out
+    years = {
+        f"Year_{year}": pd.DataFrame(
+            {"user_id": ["u1", "u2"], "item_id": ["a", "b"], "date": [f"2024-0{year}-01"] * 2}
+        )
+        for year in (1, 2)
+    }
+    about = pd.DataFrame({"about": ["the orders of two years"]})
+    settings = inspect(workbook(Info=about, **years))
+    assert settings["sheet"] == ["Year 1", "Year 2"]
+    assert "sheet: what is read is Year 1, Year 2, and not Info" in capsys.readouterr().out
+    assert TabularFile(**settings).read().n_events == 4
+    assert main(["prepare", "data=shop"]) == 0
+    assert main(["prepare", "data=shop", "data.sheet=[Year 2]"]) == 0
+    assert TabularFile(**{**settings, "sheet": "Year 2"}).read().n_events == 2
+
+
+def test_a_message_names_the_sheet_of_several(
+    inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame({"user_id": ["u1"], "item_id": ["a"], "timestamp": ["2024-05-01"]})
+    path = workbook(old=frame, new=frame.assign(timestamp="soon"))
+    read = ["prepare", "data=tabular_file", f"data.path={path}", "data.event_type=purchase"]
+    assert "shop.xlsx, sheet new: row 1: " in mistake(capsys, *read, "data.sheet=[old,new]")
+    assert "no sheet 'older' (data.sheet)" in mistake(capsys, *read, "data.sheet=[old,older]")
+    assert "names a sheet twice" in mistake(capsys, *read, "data.sheet=[old,old]")
+    assert "or several that are one log with a list" in mistake(capsys, *read)
 
 
 def test_a_column_of_our_name_that_holds_something_else_is_not_read(inspect: Inspect) -> None:

@@ -122,7 +122,7 @@ def refuse_other_orders(orders: Sequence[Collection[str]]) -> None:
 
 def _with_file(table: TableFile, message: str) -> str:
     name = table.path.name
-    return message if not name or name in message else f"{name}: {message}"
+    return message if not name or name in message else f"{table.title}: {message}"
 
 
 class _TableEvents:

@@ -15,7 +15,7 @@ from growthlab.data.database import database
 from growthlab.data.file_digests import delivered_once
 from growthlab.data.raw_column import RawColumn
 from growthlab.data.readers.files import files_of_setting
-from growthlab.data.readers.open_table import FileFormat, open_table
+from growthlab.data.readers.open_table import FileFormat, open_tables
 from growthlab.data.readers.table_file import ROW, BadRow, TableFile
 from growthlab.data.sql_select import checked_select, lock, run_select
 from growthlab.data.sql_text import quoted_name, quoted_text
@@ -114,7 +114,7 @@ def _load(
     room: duckdb.DuckDBPyConnection, name: str, paths: Sequence[Path], given: FileFormat
 ) -> list[BadRow]:
     """Write the rows of files into a table with all their columns; the rows that cannot be read."""
-    tables = [open_table(path, room, given) for path in paths]
+    tables = [table for path in paths for table in open_tables(path, room, given)]
     columns: dict[str, tuple[str, str]] = {}  # name in small letters -> as written, type
     for table in tables:
         table.unnests = False

@@ -203,7 +203,7 @@ def _number_format(
     if found != NumberFormat():
         logger.info(
             "%s: numbers are read with the decimal sign %s%s",
-            source.path.name,
+            source.title,
             found.decimal,
             f" and {found.thousands} between thousands" if found.thousands else "",
         )

@@ -30,7 +30,7 @@ from growthlab.data.raw_tables import read_table, rename_columns
 from growthlab.data.read_events import READING_KINDS, EventReading
 from growthlab.data.readers.files import existing_file, files_of_setting
 from growthlab.data.readers.folder_values import folder_values
-from growthlab.data.readers.open_table import FileFormat, open_table
+from growthlab.data.readers.open_table import FileFormat, open_tables
 from growthlab.data.readers.table_file import TableFile
 from growthlab.data.source import Source
 from growthlab.data.source_code import code_digest
@@ -80,7 +80,7 @@ class TabularFile(Source):
         The signs in numbers; null: as the first rows show them.
     separator, encoding, quote, header, skip_lines, sheet, max_bad_rows
         How files are written, see `FileFormat`; null: as each file shows it. Up to `max_bad_rows` rows
-        that cannot be read are left out and counted.
+        that cannot be read are left out and counted. A list as `sheet` names sheets that are one log.
     items_path, item_columns, users_path, user_columns
         Tables of items and of users. All columns of users are kept, as attributes. With
         `known_from`, since when a row was known, an item or a user has as many rows as versions.
@@ -117,7 +117,7 @@ class TabularFile(Source):
     quote: str | None = None
     header: bool | None = None
     skip_lines: int | None = None
-    sheet: str | None = None
+    sheet: str | Sequence[str] | None = None
     max_bad_rows: int = 0
     items_path: str | None = field(default=None, metadata=INPUT_FILE)
     item_columns: Columns = field(default_factory=dict)
@@ -240,7 +240,7 @@ class TabularFile(Source):
         if selection is None:
             paths = [path for group in files.values() for path in group]
             once = delivered_once(paths, by_name=self._ids_by_name)
-            yield [open_table(path, connection, self._format()) for path in once]
+            yield [t for path in once for t in open_tables(path, connection, self._format())]
             return
         with selection.rows(self._format(), connection) as rows:
             self._require_order(rows)
@@ -339,7 +339,8 @@ class TabularFile(Source):
             raise DataError(f"{path.name}: {error}") from None
 
     def _table(self, path: Path) -> pd.DataFrame:
-        return read_table(path, self._format())
+        given = self._format()
+        return read_table(path, given if len(given.sheets) < 2 else replace(given, sheet=None))
 
 
 def _names(columns: Columns, possible: tuple[str, ...], required: str) -> dict[str, str | None]:

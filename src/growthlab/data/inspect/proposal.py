@@ -62,7 +62,7 @@ def proposed(samples: Sequence[TableSample]) -> Proposal:
     DataError
         None of them does.
     """
-    tables = [role_of(_merged(group)) for group in same_columns(_one_sheet_each(samples))]
+    tables = [role_of(_merged(group)) for group in same_columns(_one_table_each(samples))]
     proposal = Proposal()
     events = with_role(tables, "events") or _joinable(tables) or with_role(tables, "orders")
     if not events and len(tables) == 1:
@@ -89,19 +89,37 @@ def proposed(samples: Sequence[TableSample]) -> Proposal:
     return proposal
 
 
-def _one_sheet_each(samples: Sequence[TableSample]) -> list[TableSample]:
-    """Of each workbook with several sheets one: the first that holds events, or orders, or anything."""
+def _one_table_each(samples: Sequence[TableSample]) -> list[TableSample]:
+    """One table for the sheets of each workbook, and all others as they are."""
     sheets: dict[tuple[str, ...], list[TableSample]] = {}
     for sample in samples:
         if sample.other_sheets:
             sheets.setdefault(sample.paths, []).append(sample)
-    chosen = []
-    for group in sheets.values():
-        filled = [sample for sample in group if sample.columns and sample.columns[0].cells]
-        roles = [role_of(sample) for sample in filled]
-        found = with_role(roles, "events") or with_role(roles, "orders") or roles
-        chosen.append(found[0].sample if found else group[0])
-    return [s for s in samples if not s.other_sheets or any(s is c for c in chosen)]
+    tables = {paths: _table_of_sheets(group) for paths, group in sheets.items()}
+    return [
+        tables.pop(sample.paths) if sample.other_sheets else sample
+        for sample in samples
+        if not sample.other_sheets or sample.paths in tables
+    ]
+
+
+def _table_of_sheets(group: Sequence[TableSample]) -> TableSample:
+    """The first sheet that holds events, or orders, or anything, and those with the same columns."""
+    filled = [sample for sample in group if sample.columns and sample.columns[0].cells]
+    roles = [role_of(sample) for sample in filled]
+    found = with_role(roles, "events") or with_role(roles, "orders") or roles
+    if not found:
+        return group[0]
+    first = found[0].sample
+    read = [str(s.format.sheet) for s in filled if s.names == first.names]
+    if len(read) < 2:
+        return first
+    return replace(
+        first,
+        format=replace(first.format, sheet=read),
+        described=f"Excel, sheets {', '.join(read)}",
+        other_sheets=tuple(sheet for sheet in first.other_sheets if sheet not in read),
+    )
 
 
 def _by_content(proposal: Proposal, table: RoleOfTable) -> list[RoleOfTable]:
@@ -245,10 +263,11 @@ def _write_times(proposal: Proposal, table: RoleOfTable) -> None:
 
 def _write_doubts(proposal: Proposal, table: RoleOfTable, sources: Mapping[str, str]) -> None:
     sample = table.sample
-    if sample.other_sheets:
+    if sample.format.sheet is not None:
         proposal.settings["sheet"] = sample.format.sheet
-        others = ", ".join(sample.other_sheets)
-        proposal.doubts.append(f"sheet: {sample.format.sheet} is read, and not {others}")
+        read = ", ".join(sample.format.sheets)
+        others = f", and not {', '.join(sample.other_sheets)}" if sample.other_sheets else ""
+        proposal.doubts.append(f"sheet: what is read is {read}{others}")
     if all(name.isdigit() for name in sample.names):
         proposal.doubts.append("columns: they have no names, and were told by what they hold")
     if "item_id" not in sources:

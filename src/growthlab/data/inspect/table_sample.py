@@ -18,7 +18,7 @@ from growthlab.data.database import database
 from growthlab.data.raw_column import RawColumn
 from growthlab.data.readers.delimited_table import DelimitedTable
 from growthlab.data.readers.excel_table import ExcelTable, sheets_with_rows
-from growthlab.data.readers.open_table import FileFormat, open_table
+from growthlab.data.readers.open_table import FileFormat, open_table, open_tables
 from growthlab.data.readers.table_file import TableFile
 
 ROWS = 2_000
@@ -72,7 +72,7 @@ class TableSample:
     format: FileFormat
     described: str  # how the first is written
     columns: tuple[SampledColumn, ...]
-    other_sheets: tuple[str, ...] = ()
+    other_sheets: tuple[str, ...] = ()  # of the same workbook, which are not read
 
     def column(self, name: str) -> SampledColumn:
         """The column of that name."""
@@ -86,7 +86,7 @@ class TableSample:
     def beside(self, one: str, other: str) -> list[tuple[str | None, str | None]]:
         """The cells of two columns in the first rows, a row for each element of a list."""
         with database() as connection:
-            table = open_table(self.files[0], connection, self.format)
+            table = open_tables(self.files[0], connection, self.format)[0]
             table.max_bad_rows = 2**31
             places = [table.place_of(one, one), table.place_of(other, other)]
             first, second = (
@@ -112,13 +112,14 @@ class TableSample:
         counts: Counter[str | None] = Counter()
         for file in self.files:
             with database() as connection:
-                table = open_table(file, connection, self.format)
-                table.unnests = False
-                table.max_bad_rows = 2**31
-                place = table.place_of(name, name)
-                text = f"CAST({text_sql(RawColumn(0, table.types[place]))} AS VARCHAR)"
-                select = f"SELECT word, count(*) FROM (SELECT {text} AS word FROM {{}}) {condition}"
-                counts.update(dict(_fetched(connection, table, [place], select)))
+                for table in open_tables(file, connection, self.format):
+                    table.unnests = False
+                    table.max_bad_rows = 2**31
+                    place = table.place_of(name, name)
+                    text = f"CAST({text_sql(RawColumn(0, table.types[place]))} AS VARCHAR)"
+                    words = f"(SELECT {text} AS word FROM {{}})"
+                    select = f"SELECT word, count(*) FROM {words} {condition}"
+                    counts.update(dict(_fetched(connection, table, [place], select)))
         return counts.most_common(MOST_WORDS)
 
 

@@ -22,6 +22,7 @@ class ExcelTable(TableFile):
     """A sheet: its first row that is not empty names the columns, and its cells are texts."""
 
     sheet: str = field(kw_only=True)
+    was_named: bool = field(kw_only=True)
 
     @classmethod
     def open(cls, path: Path, sheet: str | None) -> Self:
@@ -37,15 +38,21 @@ class ExcelTable(TableFile):
                 listed = ", ".join(chosen or names)
                 raise DataError(
                     f"{path.name} holds {len(chosen)} sheets with rows ({listed}): "
-                    "say which with data.sheet=NAME"
+                    "say which with data.sheet=NAME, or several that are one log with a list"
                 )
             header = _header(book[chosen[0]])
             if not header:
                 raise DataError(f"{path.name}: the sheet {chosen[0]} is empty")
             columns = [tidy_text(_text(cell) or "") for cell in header]
-            return cls(path, columns, ["VARCHAR"] * len(columns), sheet=chosen[0])
+            types = ["VARCHAR"] * len(columns)
+            return cls(path, columns, types, sheet=chosen[0], was_named=sheet is not None)
         finally:
             book.close()
+
+    @property
+    def title(self) -> str:
+        """See `TableFile.title`: with the sheet, where somebody chose it."""
+        return f"{super().title}, sheet {self.sheet}" if self.was_named else super().title
 
     def own_relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
         """What stands behind FROM: `ROW`, then the columns at these places as c0, c1, ..."""

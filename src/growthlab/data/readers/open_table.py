@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class FileFormat:
     """What is said of how files are written; null: as it is found out from each file's beginning.
 
     `header` says whether the first row names the columns, `skip_lines` how many lines stand before
-    it, `quote` the sign around fields (``none`` for no such sign), `sheet` that of a workbook.
+    it, `quote` the sign around fields (``none`` for no such sign), `sheet` that of a workbook, or several
+    of them that are one table.
     """
 
     separator: str | None = None
@@ -35,7 +37,7 @@ class FileFormat:
     quote: str | None = None
     header: bool | None = None
     skip_lines: int | None = None
-    sheet: str | None = None
+    sheet: str | Sequence[str] | None = None
     max_bad_rows: int = 0
 
     def __post_init__(self) -> None:
@@ -49,6 +51,24 @@ class FileFormat:
             number = getattr(self, name)
             if number is not None and number < 0:
                 raise ConfigError(f"data.{name}={number} must be 0 or more")
+        if len(set(self.sheets)) < len(self.sheets):
+            raise ConfigError(f"data.sheet={list(self.sheets)} names a sheet twice")
+
+    @property
+    def sheets(self) -> tuple[str, ...]:
+        """The sheets that are set: none, one, or several."""
+        if self.sheet is None or isinstance(self.sheet, str):
+            return () if self.sheet is None else (self.sheet,)
+        return tuple(map(str, self.sheet))
+
+
+def open_tables(
+    path: Path, connection: duckdb.DuckDBPyConnection, given: FileFormat
+) -> list[TableFile]:
+    """As `open_table`, with a table for each of the sheets that are set."""
+    if len(given.sheets) < 2 or kind_of(path) != "excel":
+        return [open_table(path, connection, given)]
+    return [open_table(path, connection, replace(given, sheet=sheet)) for sheet in given.sheets]
 
 
 def open_table(
@@ -67,7 +87,7 @@ def open_table(
     if kind == "parquet":
         table = ParquetTable.open(path, connection)
     elif kind == "excel":
-        table = ExcelTable.open(path, given.sheet)
+        table = ExcelTable.open(path, given.sheets[0] if given.sheets else None)
     elif kind == "json":
         table = JsonTable.open(path)
     else:

@@ -57,6 +57,11 @@ class TableFile(ABC):
         self.names = [*self.names, *said]
         self.types = [*self.types, *("VARCHAR" for _ in said)]
 
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return self.path.name
+
     @abstractmethod
     def own_relation(self, connection: duckdb.DuckDBPyConnection, places: Sequence[int]) -> str:
         """`relation` of columns of the file itself."""
@@ -79,10 +84,10 @@ class TableFile(ABC):
         if not count[name]:
             possible = [n for n in dict.fromkeys(self.names) if n]
             hint = near_matches(name, possible)
-            raise DataError(f"{self.path.name} has no column {name!r} (for {ours}): {hint}")
+            raise DataError(f"{self.title} has no column {name!r} (for {ours}): {hint}")
         if count[name] > 1:
             raise DataError(
-                f"{self.path.name} has {count[name]} columns called {name!r} (for {ours}): rename all but one"
+                f"{self.title} has {count[name]} columns called {name!r} (for {ours}): rename all but one"
             )
         return list(self.names).index(name)
 
@@ -123,11 +128,11 @@ class TableFile(ABC):
         self.bad_rows.append(BadRow(row, why))
         if len(self.bad_rows) <= self.max_bad_rows:
             return
-        if not self.path.name:
+        if not self.title:
             raise DataError(f"row {row}: {why}")
         many = f" (and {len(self.bad_rows) - 1:,} before it)" if len(self.bad_rows) > 1 else ""
         raise DataError(
-            f"{self.path.name}: row {row}: {why}{many}: {self.remedy}, or leave out up to so many "
+            f"{self.title}: row {row}: {why}{many}: {self.remedy}, or leave out up to so many "
             f"rows with data.max_bad_rows={10 * len(self.bad_rows)}"
         )
 
