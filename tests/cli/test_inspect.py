@@ -430,6 +430,77 @@ def test_a_message_names_the_sheet_of_several(
     assert "or several that are one log with a list" in mistake(capsys, *read)
 
 
+VIEWS = (
+    "visitor,product_id,viewed_at,device\n"
+    "u1,a,2024-05-01 10:00:00,phone\nu1,b,2024-05-01 10:05:00,phone\nu2,a,2024-05-02 09:00:00,desk\n"
+)
+ORDERS = (
+    "customer_id,order_id,sku,quantity,price,created_at\n"
+    "u1,o1,b,2,9.5,2024-05-01 10:10:00\nu3,o2,c,1,3,2024-05-03 12:00:00\n"
+)
+
+
+def test_tables_with_different_events_are_one_log(
+    inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = inspect(product_views=VIEWS, orders=ORDERS)
+    assert settings["files"] == {"product_views": "product_views.csv", "orders_2": "orders.csv"}
+    log = TabularFile(**settings).read()
+    assert events_of(log, "user_id, item_id, event_type, timestamp, unit_price") == [
+        ("u1", "a", "view", "2024-05-01 10:00:00", None),
+        ("u1", "b", "purchase", "2024-05-01 10:10:00", 9.5),
+        ("u1", "b", "view", "2024-05-01 10:05:00", None),
+        ("u2", "a", "view", "2024-05-02 09:00:00", None),
+        ("u3", "c", "purchase", "2024-05-03 12:00:00", 3.0),
+    ]
+    assert "none of the first customers" not in capsys.readouterr().out
+    assert main(["prepare", "data=product_views"]) == 0
+
+
+def test_a_click_stream_and_orders_with_their_lines_are_one_log(inspect: Inspect) -> None:
+    settings = inspect(
+        clicks=VIEWS.replace("device", "event").replace("phone", "cart").replace("desk", "view"),
+        orders="order_id,customer_id,created_at\no1,u1,2024-05-01 10:10:00\n",
+        order_lines="order_id,sku,quantity,price\no1,b,2,9.5\no1,a,1,4\n",
+    )
+    assert set(settings["files"]) == {"clicks", "orders", "lines"}
+    log = TabularFile(**settings).read()
+    assert events_of(log, "user_id, item_id, event_type, order_id") == [
+        ("u1", "a", "cart", None),
+        ("u1", "a", "purchase", "o1"),
+        ("u1", "b", "cart", None),
+        ("u1", "b", "purchase", "o1"),
+        ("u2", "a", "view", None),
+    ]
+
+
+GERMAN_TIMES = ORDERS.replace("2024-05-01 10:10:00", "01.05.2024 10:10").replace(
+    "2024-05-03 12:00:00", "03.05.2024 12:00"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        pytest.param("orders", GERMAN_TIMES, id="other times"),
+        pytest.param("more_views", VIEWS.replace("device", "page"), id="the same events"),
+    ],
+)
+def test_tables_that_do_not_fit_together_are_not_mixed(
+    name: str, other: str, inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = inspect(**{"product_views": VIEWS, name: other})
+    assert settings["path"] == "product_views.csv"
+    assert f"{name}.csv (another table of events)" in capsys.readouterr().out
+
+
+def test_customers_that_only_one_table_knows_are_doubtful(
+    inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inspect(product_views=VIEWS, orders=ORDERS.replace("u1", "c1"))
+    assert "none of the first customers of orders.csv (customer_id)" in capsys.readouterr().out
+
+
 def test_a_column_of_our_name_that_holds_something_else_is_not_read(inspect: Inspect) -> None:
     settings = inspect(
         shop="user_id,item_id,event_type,timestamp,position\nu,a,view,2024-05-01,top left\n"

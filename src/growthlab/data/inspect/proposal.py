@@ -9,9 +9,16 @@ from typing import Any
 
 from growthlab.core.errors import DataError, quoted
 from growthlab.data.inspect.column_names import TOTALS, plain_name
-from growthlab.data.inspect.event_types import NO_WORD, event_types
+from growthlab.data.inspect.event_tables import (
+    UnitedSelect,
+    event_table,
+    numbers_of,
+    parts_of_one_log,
+    words_of,
+)
+from growthlab.data.inspect.event_types import NO_WORD
 from growthlab.data.inspect.guess_columns import EVENT_FITS, FIT_OF_KIND, misfits
-from growthlab.data.inspect.selects import joined, of_one_table
+from growthlab.data.inspect.selects import EventSelect
 from growthlab.data.inspect.table_roles import (
     RoleOfTable,
     as_events,
@@ -20,16 +27,14 @@ from growthlab.data.inspect.table_roles import (
     with_role,
 )
 from growthlab.data.inspect.table_sample import TableSample
-from growthlab.data.inspect.time_format import TimeFormat, time_format
+from growthlab.data.inspect.time_format import time_format
 from growthlab.data.kinds import EVENT_KINDS
-from growthlab.data.number_format import NumberFormat, number_format
+from growthlab.data.number_format import NumberFormat
 from growthlab.data.personal_columns import CHECKED, DROP
 from growthlab.data.personal_data import personal_data
 from growthlab.data.sql_text import quoted_name
 from growthlab.data.staging import NOT_READ
 
-AMOUNTS = ("number", "money")
-TIMES = ("timestamp", "cancelled_at")
 ZONES = {  # an example by the letters of the names
     "[\u3040-\u30ff]": "Asia/Tokyo",
     "[\u4e00-\u9fff]": "Asia/Shanghai",
@@ -69,8 +74,8 @@ def proposed(samples: Sequence[TableSample]) -> Proposal:
         events = _by_content(proposal, tables[0])
     if not events:
         raise DataError(_no_events(tables))
-    main = events[0]
-    used = _write_events(proposal, main, tables)
+    joinable = _joinable(tables) if with_role(tables, "events") else []
+    used = _write_events(proposal, [*events, *joinable[:1]], tables)
     for found, option in (
         (with_role(tables, "items"), "item"),
         (with_role(tables, "users"), "user"),
@@ -154,56 +159,62 @@ def _no_events(tables: Sequence[RoleOfTable]) -> str:
 
 
 def _write_events(
-    proposal: Proposal, main: RoleOfTable, tables: Sequence[RoleOfTable]
+    proposal: Proposal, events: Sequence[RoleOfTable], tables: Sequence[RoleOfTable]
 ) -> list[TableSample]:
     """The settings of events; the samples that they are read from."""
-    types = event_types(main.sample, main.columns)
-    main = replace(main, columns=_of_events(main, types.column))
-    lines = with_role(tables, "lines") if main.role == "orders" else []
-    if lines:
-        others = [t for t in tables if t.sample not in (main.sample, lines[0].sample)]
-        select = joined(main, lines[0], others, no_word=types.no_word)
+    named = parts_of_one_log(events, tables)
+    parts = [part for _, part in named] if len(named) > 1 else [event_table(events[0], tables)]
+    main = parts[0]
+    proposal.found += [part.table.sample.described for part in parts]
+    if len(parts) > 1:
+        selects = [part.as_select(name) for name, part in named]
+        _write_select(proposal, UnitedSelect(selects).sql, selects)
+        proposal.found.append("tables with different events are one log")
+        _write_doubt_of_users(proposal, [part.table for part in parts])
+    elif main.select is not None:
+        _write_select(proposal, main.select.sql, [main.select])
     else:
-        has_returns = types.column is None and _has_returns(main)
-        select = of_one_table(main, has_returns=has_returns, no_word=types.no_word)
-    proposal.found.append(main.sample.described)
-    if select is None:
-        proposal.settings["path"] = _paths(main.sample)
-        proposal.settings["columns"] = {**main.columns, **_misnamed(main)}
-        sources = {ours: quoted_name(name) for ours, name in main.columns.items()}
-    else:
-        proposal.settings["files"] = {name: _paths(s) for name, s in select.tables.items()}
-        proposal.settings["sql"] = select.sql
-        proposal.found += select.why
-        sources = {**select.columns, "": select.source}
-    if "event_type" not in sources:
-        proposal.settings["event_type"] = types.one
-    if types.words:
-        words = {
-            w: t for w, t in types.words.items() if w != NO_WORD or NO_WORD in sources["event_type"]
+        proposal.settings["path"] = _paths(main.table.sample)
+        proposal.settings["columns"] = {**main.table.columns, **_misnamed(main.table)}
+    if len(parts) == 1 and "event_type" not in main.sources:
+        proposal.settings["event_type"] = main.types.one
+    words = words_of(parts)
+    if words:
+        said = [part.sources.get("event_type", "") for part in parts]
+        proposal.settings["event_types"] = {
+            w: t for w, t in words.items() if w != NO_WORD or any(NO_WORD in sql for sql in said)
         }
-        proposal.settings["event_types"] = words
-    proposal.doubts += types.doubts
-    _write_times(proposal, main)
-    _write_doubts(proposal, main, sources)
-    used = [main.sample] if select is None else list(select.tables.values())
-    _write_unread(proposal, used, sources)
+    proposal.doubts += [doubt for part in parts for doubt in part.types.doubts]
+    _write_times(proposal, main.table)
+    used = []
+    for part in parts:
+        _write_doubts(proposal, part.table, part.sources)
+        own = [part.table.sample] if part.select is None else list(part.select.tables.values())
+        _write_unread(proposal, own, part.sources)
+        used += own
+    proposal.doubts[:] = dict.fromkeys(proposal.doubts)
     return used
 
 
-def _of_events(table: RoleOfTable, event_type: str | None) -> dict[str, str]:
-    """The mapping without what is no column of events, or is written in another way."""
-    columns = {ours: name for ours, name in table.columns.items() if ours != "status"}
-    columns.pop("event_type", None)
-    if event_type is not None:
-        columns["event_type"] = event_type
-    if "timestamp" in columns:
-        columns.pop("position", None)
-        if "cancelled_at" in columns:
-            times = [time_format(table.sample.column(columns[ours])) for ours in TIMES]
-            if _settings_of(times[0]) != _settings_of(times[1]):
-                columns.pop("cancelled_at")
-    return {ours: columns[ours] for ours in EVENT_KINDS if ours in columns}
+def _write_select(proposal: Proposal, sql: str, selects: Sequence[EventSelect]) -> None:
+    """The settings of a SELECT, and why there is one."""
+    tables = {name: s for select in selects for name, s in select.tables.items()}
+    proposal.settings["files"] = {name: _paths(sample) for name, sample in tables.items()}
+    proposal.settings["sql"] = sql
+    proposal.found += [why for select in selects for why in select.why]
+
+
+def _write_doubt_of_users(proposal: Proposal, tables: Sequence[RoleOfTable]) -> None:
+    """A doubt about customers that only one of the tables knows, as far as their first rows show it."""
+    first, *others = tables
+    known = set(first.sample.column(first.columns["user_id"]).known)
+    for other in others:
+        column = other.columns["user_id"]
+        if not known & set(other.sample.column(column).known):
+            proposal.doubts.append(
+                f"user_id: none of the first customers of {other.sample.paths[0]} ({column}) is among those "
+                f"of {first.sample.paths[0]}: join ids of another kind with an identity map"
+            )
 
 
 def _paths(sample: TableSample) -> str | list[str]:
@@ -221,17 +232,6 @@ def _misnamed(table: RoleOfTable) -> dict[str, str]:
             if column.known and is_fit is not None and not is_fit(column):
                 wrong[name] = NOT_READ
     return wrong
-
-
-def _has_returns(table: RoleOfTable) -> bool:
-    """Whether some quantities are negative."""
-    if "quantity" not in table.columns:
-        return False
-    return table.sample.has_negative(table.columns["quantity"])
-
-
-def _settings_of(format: TimeFormat | None) -> tuple[str | None, str | None] | None:
-    return None if format is None else (format.unit, format.format)
 
 
 def _write_times(proposal: Proposal, table: RoleOfTable) -> None:
@@ -284,7 +284,7 @@ def _write_doubts(proposal: Proposal, table: RoleOfTable, sources: Mapping[str, 
         proposal.doubts.append(
             f"{ours}: {name} may be it, but has cells that cannot be read as such"
         )
-    numbers = _numbers(table)
+    numbers = numbers_of(table) or NumberFormat()
     if numbers != NumberFormat():
         between = f", {numbers.thousands} stands between thousands" if numbers.thousands else ""
         proposal.found.append(f"the decimal sign is {numbers.decimal}{between}")
@@ -294,14 +294,6 @@ def _write_doubts(proposal: Proposal, table: RoleOfTable, sources: Mapping[str, 
         proposal.doubts.append(
             f"unit_price: {price} may be the amount of a whole line; that of one piece is needed"
         )
-
-
-def _numbers(table: RoleOfTable) -> NumberFormat:
-    """How the amounts are written, as the reader finds it out."""
-    columns = [
-        table.sample.column(n) for o, n in table.columns.items() if EVENT_KINDS[o] in AMOUNTS
-    ]
-    return number_format([cell for column in columns if column.is_text for cell in column.known])
 
 
 def _write_unread(

@@ -121,15 +121,15 @@ def fields_in_list(table: RoleOfTable) -> tuple[str, dict[str, str]] | None:
 
 
 def of_one_table(
-    table: RoleOfTable, *, has_returns: bool, no_word: str | None
+    table: RoleOfTable, *, has_returns: bool, no_word: str | None, name: str = "events"
 ) -> EventSelect | None:
     """The events of one table, where some cells hold several items, or later lines of an order less.
 
-    With `has_returns` negative quantities are returns; `no_word` stands for missing event types. None where
-    a mapping of columns does.
+    With `has_returns` negative quantities are returns; `no_word` stands for missing event types. `name` is
+    that of the table in the SELECT. None where a mapping of columns does.
     """
     columns = {ours: quoted_name(name) for ours, name in table.columns.items()}
-    source, why = "events", []
+    source, why = name, []
     down, packed = _filled_down(table), _packed_columns(table.sample)
     listed = fields_in_list(table)
     for ours in down:
@@ -137,14 +137,14 @@ def of_one_table(
     if down:
         why.append(f"only one line of an order says {', '.join(down)}")
     if packed:
-        source = _items_of_cells(packed)
+        source = _items_of_cells(packed, name)
         columns |= _fields_of_items(packed)
         why.append(f"{packed[0].name} holds the items of an order in one cell")
     elif listed is not None:
         place, fields = listed
-        source = _items_of_list(place)
-        for ours, name in fields.items():
-            value = f"{ITEM} ->> {quoted_text(name)}"
+        source = _items_of_list(place, name)
+        for ours, inside in fields.items():
+            value = f"{ITEM} ->> {quoted_text(inside)}"
             columns[ours] = f"coalesce({value}, {columns[ours]})" if ours in columns else value
         why.append(f"some events have one item, and others a list of them in {place}")
     if has_returns:
@@ -160,16 +160,16 @@ def of_one_table(
         return None
     if not {"timestamp", "position"} & set(columns):
         columns["position"] = ROW
-    return EventSelect(columns, source, {"events": table.sample}, why)
+    return EventSelect(columns, source, {name: table.sample}, why)
 
 
-def _items_of_cells(packed: Sequence[SampledColumn]) -> str:
+def _items_of_cells(packed: Sequence[SampledColumn], table: str) -> str:
     """The rows once for each item that is written in their cells."""
     names = [quoted_name(c.name) for c in packed]
     cell = names[0] if len(names) == 1 else f"concat_ws(';', {', '.join(names)})"
     first = re.escape(_fields(packed[0])[0])
     lines = f"regexp_replace({cell}, {quoted_text(f';({first}:)')}, chr(10) || '\\1', 'g')"
-    return f"(SELECT *, unnest(string_split({lines}, chr(10))) AS {ITEM} FROM events)"
+    return f"(SELECT *, unnest(string_split({lines}, chr(10))) AS {ITEM} FROM {table})"
 
 
 def _fields_of_items(packed: Sequence[SampledColumn]) -> dict[str, str]:
@@ -198,11 +198,11 @@ def _is_filled(packed: Sequence[SampledColumn], name: str) -> bool:
     return all(re.search(rf"[|;]{re.escape(name)}:[^|;]", cell) for cell in cells)
 
 
-def _items_of_list(place: str) -> str:
+def _items_of_list(place: str, table: str) -> str:
     """The rows once for each object of a list in JSON, and once where there is none."""
     items = f"""from_json({quoted_name(place)}, '["JSON"]')"""
     some = f"CASE WHEN len({items}) > 0 THEN {items} ELSE [NULL] END"
-    return f"(SELECT *, unnest({some}) AS {ITEM} FROM events)"
+    return f"(SELECT *, unnest({some}) AS {ITEM} FROM {table})"
 
 
 def _of(table: str, name: str) -> str:
