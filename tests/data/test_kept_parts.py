@@ -46,13 +46,13 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from growthlab.data import tabular_file
 
     names: list[str] = []
-    original = tabular_file.open_table
+    original = tabular_file.open_tables
 
     def noted(path: Path, *others: Any) -> Any:
         names.append(path.name)
         return original(path, *others)
 
-    monkeypatch.setattr(tabular_file, "open_table", noted)
+    monkeypatch.setattr(tabular_file, "open_tables", noted)
     return names
 
 

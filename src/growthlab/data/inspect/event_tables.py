@@ -20,7 +20,7 @@ JOINED = ("orders", "lines", "customers")  # names of tables that are joined
 
 
 @dataclass(frozen=True)
-class EventTable:
+class SampledEvents:
     """A table with the columns of events, what its words mean, and its SELECT where a mapping does not do."""
 
     table: RoleOfTable
@@ -74,9 +74,9 @@ class UnitedSelect:
         return "UNION ALL BY NAME\n".join(part.sql for part in self.parts)
 
 
-def event_table(
+def events_of_table(
     table: RoleOfTable, tables: Sequence[RoleOfTable], name: str = "events"
-) -> EventTable:
+) -> SampledEvents:
     """How a table of events is read, or of orders whose lines are among `tables`; `name` is for a SELECT."""
     types = event_types(table.sample, table.columns)
     table = replace(table, columns=_event_columns(table, types.column))
@@ -84,30 +84,30 @@ def event_table(
     if lines:
         others = [t for t in tables if t.sample not in (table.sample, lines[0].sample)]
         select = joined(table, lines[0], others, no_word=types.no_word)
-        return EventTable(table, types, select, has_returns=False)
+        return SampledEvents(table, types, select, has_returns=False)
     has_returns = types.column is None and _has_returns(table)
     select = of_one_table(table, has_returns=has_returns, no_word=types.no_word, name=name)
-    return EventTable(table, types, select, has_returns)
+    return SampledEvents(table, types, select, has_returns)
 
 
 def parts_of_one_log(
     tables: Sequence[RoleOfTable], others: Sequence[RoleOfTable]
-) -> list[tuple[str, EventTable]]:
+) -> list[tuple[str, SampledEvents]]:
     """The first of the tables and those that hold other kinds of events, written in the same way, by names.
 
     One alone where there is no such table. `others` are the tables that orders may be joined with.
     """
     names: list[str] = []
-    parts: list[tuple[str, EventTable]] = []
+    parts: list[tuple[str, SampledEvents]] = []
     for table in tables:
         names.append(_name(table, [*JOINED, *names]))
-        part = event_table(table, others, names[-1])
+        part = events_of_table(table, others, names[-1])
         if not parts or all(_fit_together(kept, part) for _, kept in parts):
             parts.append((names[-1], part))
     return parts
 
 
-def words_of(parts: Sequence[EventTable]) -> dict[str, str | None]:
+def words_of(parts: Sequence[SampledEvents]) -> dict[str, str | None]:
     """What the words of all parts mean, as far as it has to be said."""
     return {w: kind for part in parts for w, kind in part.types.words.items()}
 
@@ -121,7 +121,7 @@ def numbers_of(table: RoleOfTable) -> NumberFormat | None:
     return number_format(cells) if cells else None
 
 
-def _fit_together(one: EventTable, other: EventTable) -> bool:
+def _fit_together(one: SampledEvents, other: SampledEvents) -> bool:
     """Whether two tables can be one log: other events, times and amounts written in the same way."""
     if one.times is None or one.times != other.times or one.kinds & other.kinds:
         return False
@@ -135,7 +135,7 @@ def _fit_together(one: EventTable, other: EventTable) -> bool:
     return all(meant[0][word] == meant[1][word] for word in meant[0].keys() & meant[1].keys())
 
 
-def _meanings(part: EventTable) -> Mapping[str, str | None]:
+def _meanings(part: SampledEvents) -> Mapping[str, str | None]:
     own = {kind: kind for kind in part.kinds}
     return {**own, **part.types.words}
 

@@ -11,7 +11,7 @@ from growthlab.core.errors import DataError, quoted
 from growthlab.data.inspect.column_names import TOTALS, plain_name
 from growthlab.data.inspect.event_tables import (
     UnitedSelect,
-    event_table,
+    events_of_table,
     numbers_of,
     parts_of_one_log,
     words_of,
@@ -163,7 +163,7 @@ def _write_events(
 ) -> list[TableSample]:
     """The settings of events; the samples that they are read from."""
     named = parts_of_one_log(events, tables)
-    parts = [part for _, part in named] if len(named) > 1 else [event_table(events[0], tables)]
+    parts = [part for _, part in named] if len(named) > 1 else [events_of_table(events[0], tables)]
     main = parts[0]
     proposal.found += [part.table.sample.described for part in parts]
     if len(parts) > 1:
