@@ -87,7 +87,9 @@ def settings_with(**changes: object) -> PlanSettings:
 def holdout_of(settings: PlanSettings) -> Holdout:
     """The holdout under a fixed key."""
     key = PseudonymKey(b"the key of all tests of the plans" * 2)
-    return Holdout(key, settings.campaign, settings.control, settings.explore)
+    return Holdout(
+        key, settings.campaign, settings.control, settings.explore, settings.lasting_control
+    )
 
 
 def options_of(folder: Path, settings: PlanSettings) -> Options:

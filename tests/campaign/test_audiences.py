@@ -139,3 +139,46 @@ def test_lists_and_customers_that_are_not_there_are_one_line(
         frames["eligibility"] = pd.DataFrame([row])
         with pytest.raises(DataError, match=line):
             tables_of(frames, tmp_path, None)
+
+
+class ModelLists:
+    """A model that recommends the same to everybody."""
+
+    def items(self, customers: list[str], k: int) -> list[str]:
+        return ["bestseller"] * len(customers)
+
+
+def test_an_offer_for_a_list_of_items_recommends_them_in_the_list_s_order(
+    frames: Frames, tmp_path: Path, lists: Path
+) -> None:
+    # what is due for c100 on the 2nd is not shown on the 1st; the list names z before a
+    due = pd.DataFrame(
+        {
+            "user_id": ["c100", "c100", "c100", "c101"],
+            "item_id": ["z", "a", "late", "z"],
+            "date": pd.to_datetime(["2026-12-01", "2026-12-01", "2026-12-09", "2026-12-01"]),
+        }
+    )
+    due.to_parquet(lists / "replenishment.parquet")
+    tables = tables_of(frames, tmp_path, lists, audience=["replenishment", ""])
+    settings = settings_with(budget=None, control=0.001, explore=0.001)
+    options = Options(tables, OfferValues.read(tmp_path, tables), settings)
+    plan = CampaignPlan.of(options, holdout_of(settings))
+    for k, both in ((1, "z"), (2, "z|a"), (9, "z|a")):
+        rows = plan.with_items(ModelLists(), k).rows
+        given = rows[rows["offer"] == "news"].set_index("customer")["items"].to_dict()
+        assert given == {"c100": both, "c101": "z"}
+        assert set(rows[rows["offer"] == "ten off"]["items"]) == {"bestseller"}
+        assert rows[rows["offer"].isna()]["items"].isna().all()
+
+
+def test_the_table_of_eligibility_names_items_too(frames: Frames, tmp_path: Path) -> None:
+    frames["eligibility"] = pd.DataFrame(
+        {"offer": "news", "customer": ["c105", "c106"], "item": ["tea", ""]}
+    )
+    tables = tables_of(frames, tmp_path, None)
+    settings = settings_with(budget=None, control=0.001, explore=0.001)
+    options = Options(tables, OfferValues.read(tmp_path, tables), settings)
+    rows = CampaignPlan.of(options, holdout_of(settings)).with_items(ModelLists(), 3).rows
+    given = rows[rows["offer"] == "news"].set_index("customer")["items"].to_dict()
+    assert given == {"c105": "tea", "c106": "bestseller"}

@@ -192,3 +192,17 @@ def test_a_plan_that_breaks_a_rule_is_not_written(frames: Frames, tmp_path: Path
     with pytest.raises(DataError, match="the plan is not written, it breaks its own rules: cap"):
         write_plan(plan, strict, NO_FEATURES, TEXTS, tmp_path / "plan")
     assert not (tmp_path / "plan").exists()
+
+
+def test_a_larger_lasting_control_keeps_who_was_in_the_smaller_one() -> None:
+    customers = [f"c{n}" for n in range(2000)]
+    small, large = (
+        holdout_of(settings_with(lasting_control=share)).arms(customers) == "lasting_control"
+        for share in (0.1, 0.3)
+    )
+    assert (small & large).sum() == small.sum()
+    assert 150 < small.sum() < 250
+    other = holdout_of(settings_with(campaign="another", lasting_control=0.1))
+    assert (other.arms(customers) == "lasting_control").tolist() == small.tolist()
+    with pytest.raises(ConfigError, match=r"lasting_control must be from 0 to below 1, got 1.0"):
+        holdout_of(settings_with(lasting_control=1.0))

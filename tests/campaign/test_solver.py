@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.campaign.random_problems import random_problem
 
+from growthlab.campaign.solver import exact
+from growthlab.campaign.solver import solve as solving
 from growthlab.campaign.solver.contact_windows import ContactCap, ContactWindows, Schedules
 from growthlab.campaign.solver.coupling import Coupling
 from growthlab.campaign.solver.exact import ExactProgramme
@@ -108,6 +111,42 @@ def test_yesterday_s_prices_give_the_plan_of_the_same_problem_in_fewer_passes() 
     warm = solve(problem, start=cold.prices)
     assert warm.gap <= 1e-3
     assert warm.n_passes < cold.n_passes / 2
+
+
+@pytest.mark.parametrize("limit", ["budget", "all"])
+def test_where_customers_are_many_a_sample_brings_yesterday_s_prices_up_to_date(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(solving, "SAMPLE", 4_000)
+    rng = np.random.default_rng(0)
+    value = rng.lognormal(0, 1, (20_000, 2, 4)).astype(np.float32)
+    cost = rng.random((20_000, 1, 4)).astype(np.float32)
+    stock = None if limit == "budget" else np.array([3_000.0, 4_000.0])
+    problem = PlanProblem(
+        value=value, cost=cost, n_offers=2, slot_days=np.zeros(2, int), budget=2_000.0, stock=stock
+    )
+    before = solve(problem)
+    tomorrow = replace(problem, value=value * rng.lognormal(0, 0.1, value.shape).astype("f4"))
+    cold, warm = solve(tomorrow), solve(tomorrow, start=before.prices)
+    assert within_limits(tomorrow, warm)
+    assert warm.gap <= (1e-5 if limit == "budget" else 1e-3)
+    assert warm.bound == pytest.approx(cold.bound, rel=1e-3)
+    assert warm.n_passes < cold.n_passes
+    again = solve(tomorrow, start=before.prices)
+    assert np.array_equal(again.messages.option, warm.messages.option)
+
+
+def test_the_exact_plan_rests_on_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, float]] = []
+    real = exact.milp
+
+    def noted(*words: object, **settings: Any) -> object:
+        given.append(dict(settings["options"]))
+        return real(*words, **settings)
+
+    monkeypatch.setattr(exact, "milp", noted)
+    solve(random_problem(1, n=8, single=False), method=EXACT)
+    assert [set(options) for options in given] == [{"node_limit", "mip_rel_gap"}]
 
 
 def test_rolling_caps_count_what_was_sent_before() -> None:

@@ -16,6 +16,7 @@ from tests.cli.conftest import Done, Workspace
 N = 3000
 OFFERS = ("free delivery", "gift")
 ARMS = ("control=0.25", "explore=0.5", "explore_limit=1", "caps=[]", "smallest_segment=10")
+LASTING = "lasting_control=0.2"
 FAST = ("metrics=[uplift/rate_qini,uplift/skill]", "intervals.resamples=50")
 
 
@@ -185,6 +186,42 @@ def test_the_next_plan_uses_what_was_learned(shop: Workspace, learned: Done) -> 
     assert left["customer"].map(recency).mean() > planned["customer"].map(recency).mean() + 2
     assert "are not planned: gift" in done.out
     assert "bought" not in rows
+
+
+def test_a_lasting_control_stays_and_says_what_all_campaigns_change(shop: Workspace) -> None:
+    write_tables(shop.folder / "may", "2026-03-02", {})
+    for campaign in ("may", "june"):  # the same customers, half a year on
+        words = ("tables=may", f"campaign={campaign}", "draws=0", LASTING, *ARMS)
+        done = shop.growthlab("plan", *words)
+        assert done.status == 0, done.err
+    months = [pd.read_parquet(shop.folder / f"plans/{c}/plan.parquet") for c in ("may", "june")]
+    kept, drawn = (
+        [set(rows.loc[rows["arm"] == arm, "customer"]) for rows in months]
+        for arm in ("lasting_control", "control")
+    )
+    assert kept[0] == kept[1]  # whatever the campaign is called
+    assert 500 < len(kept[0]) < 700  # a fifth of 3,000
+    assert drawn[0] != drawn[1]
+    june = months[1].drop_duplicates("customer").set_index("arm")
+    assert june.loc["lasting_control", "arm_probability"].unique() == pytest.approx([0.2])
+    assert june.loc["control", "arm_probability"].unique() == pytest.approx([0.25 * 0.8])
+    assert june.loc["lasting_control", "offer"].isna().all()
+    assert "lasting control: held out of all campaigns" in (
+        shop.folder / "plans/june/plan.html"
+    ).read_text(encoding="utf-8")
+
+    answer_back(shop.folder / "plans/june/plan.parquet", shop.folder / "of_june.csv")
+    done = shop.growthlab(
+        "plan", "outcomes", "plan=plans/june", "events.path=of_june.csv", "outcome=bought"
+    )
+    assert done.status == 0, done.err
+    experiment = pd.read_parquet(shop.folder / "outcomes/june/experiment-1.parquet")
+    assert not set(experiment["customer"]) & kept[1]  # had no earlier campaigns, as all others had
+    judged = shop.growthlab(*command_of(done, "ab", "campaigns_arm"))
+    assert judged.status == 0, judged.err
+    assert "ab_effect of campaigns" in judged.out
+    report = json.loads((shop.folder / "reports/campaigns/ab.json").read_text())
+    assert (report["control"], list(report["arms"])) == ("lasting_control", ["campaigns"])
 
 
 @pytest.mark.parametrize(

@@ -27,12 +27,13 @@ from growthlab.campaign.table_columns import (
 from growthlab.core.errors import ConfigError, DataError, near_matches, quoted
 
 FORM = re.compile(r"(?P<table>[\w-]+)(:(?P<column>\w+)(?P<sign>=|>=|<=)(?P<value>.+))?")
-USER, DATE = "user_id", "date"
+USER, DATE, ITEM = "user_id", "date", "item_id"
 ELIGIBILITY = {
     "offer": CampaignColumn("text"),
     "customer": CampaignColumn("text"),
     "start": CampaignColumn("time", default=pd.Timestamp.min),
     "end": CampaignColumn("time", default=pd.Timestamp.max),
+    "item": CampaignColumn("text", default=""),
 }
 
 
@@ -56,7 +57,7 @@ class Audience:
         return cls(**{name: part or "" for name, part in found.groupdict().items()})
 
     def customers(self, folder: Path, where: str) -> pd.DataFrame:
-        """Columns `USER` and, where the table has dates, `DATE`.
+        """Columns `USER` and, where the table has dates or items, `DATE` and `ITEM`.
 
         Raises
         ------
@@ -77,6 +78,8 @@ class Audience:
         columns = {USER: column_of(rows, USER, CampaignColumn("text"), path)}
         if DATE in rows:
             columns[DATE] = column_of(rows, DATE, CampaignColumn("time"), path)
+        if ITEM in rows:
+            columns[ITEM] = column_of(rows, ITEM, CampaignColumn("text"), path)
         return pd.DataFrame(columns)
 
     def _counts(self, rows: pd.DataFrame, where: str) -> np.ndarray:
@@ -151,8 +154,9 @@ def _own(tables: CampaignTables, folder: Path) -> pd.DataFrame:
 
 
 def _windows(mine: pd.DataFrame, offer: Mapping[Hashable, Any]) -> pd.DataFrame:
-    """A row a customer of a list with the window of the offer."""
-    columns = {"offer": offer["offer"], "customer": mine[USER]}
+    """The rows of a list with the window of the offer."""
+    item = mine.get(ITEM, "")
+    columns = {"offer": offer["offer"], "customer": mine[USER], "item": item}
     if DATE not in mine:
         return pd.DataFrame(columns).assign(start=pd.Timestamp.min, end=pd.Timestamp.max)
     days = mine[DATE].dt.normalize()

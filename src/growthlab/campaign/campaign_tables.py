@@ -76,7 +76,8 @@ class CampaignTables:
 
     `features` are the other columns of the customers: what is known of them at the moment of decision.
     `eligibility` says which customers may get an offer from when (`start`) until before when (`end`); it
-    says so of the offers that it names, and of those with an audience.
+    says so of the offers that it names, and of those with an audience; `item` is what the offer is about
+    for the customer, empty where nothing says it.
     """
 
     customers: pd.DataFrame
@@ -96,6 +97,7 @@ class CampaignTables:
             "customer": "str",
             "start": "datetime64[ns]",
             "end": "datetime64[ns]",
+            "item": "str",
         }
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.campaign.campaign_tables import CampaignTables, is_quiet, segments_of
-from growthlab.campaign.holdout import ARMS, CONTROL, PLAN, Holdout
+from growthlab.campaign.holdout import CONTROL, LASTING, PLAN, Holdout
 from growthlab.campaign.plan_settings import CapSetting, PlanSettings
 
 NEAR = 1e-6  # of an amount, for the order in which floats are added
@@ -72,7 +72,7 @@ class PlanCheck:
         several = rows.groupby("customer")["arm"].nunique()
         if (several > 1).any():
             yield f"{int((several > 1).sum())} customers are in several arms"
-        odd = set(rows["arm"]) - set(ARMS)
+        odd = set(rows["arm"]) - set(self.holdout.names)
         if odd:
             yield f"there is no arm {sorted(odd)[0]}"
         first = rows.drop_duplicates("customer")
@@ -80,9 +80,10 @@ class PlanCheck:
         if (first["arm"].to_numpy() != drawn).any():
             n = int((first["arm"].to_numpy() != drawn).sum())
             yield f"{n} customers are in another arm than the key gives them"
-        treated = rows[(rows["arm"] == CONTROL) & rows["offer"].notna()]
-        if len(treated):
-            yield f"control: {len(treated)} messages go to customers of the control"
+        for arm in (CONTROL, LASTING):
+            treated = rows[(rows["arm"] == arm) & rows["offer"].notna()]
+            if len(treated):
+                yield f"control: {len(treated)} messages go to customers of the arm {arm}"
 
     def _probabilities(self, rows: pd.DataFrame) -> Iterator[str]:
         given = rows[["arm_probability", "assignment_probability"]]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from growthlab.campaign.holdout import ARMS
 from growthlab.campaign.offer_values import INCREMENTAL
 from growthlab.campaign.plan_figures import REASONS, discounts_by_segment, suppressed
 from growthlab.campaign.planning import CampaignPlan
@@ -70,7 +69,8 @@ def _decision(plan: CampaignPlan) -> Iterator[str]:
     )
     counts = rows.drop_duplicates("customer")["arm"].value_counts()
     shares = rows.drop_duplicates("arm").set_index("arm")["arm_probability"]
-    table = [[arm, f"{shares.get(arm, 0):.3f}", f"{counts.get(arm, 0):,}"] for arm in ARMS]
+    arms = plan.holdout.names
+    table = [[arm, f"{shares.get(arm, 0):.3f}", f"{counts.get(arm, 0):,}"] for arm in arms]
     yield "\n".join(markdown_table(["arm, drawn at random", "probability", "customers"], table))
     why = [[REASONS.get(r, r), f"{n:,}"] for r, n in suppressed(plan).itertuples(index=False)]
     yield "\n".join(markdown_table(["without a message", "customers"], why))

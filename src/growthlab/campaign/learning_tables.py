@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from growthlab.campaign.holdout import EXPLORE, PLAN
+from growthlab.campaign.holdout import CONTROL, EXPLORE, LASTING, PLAN
 from growthlab.campaign.plan_files import EXPLORATION, FEATURES
 from growthlab.campaign.plan_files import PLAN as PLAN_FILE
 from growthlab.campaign.send_times import SLOT_ARM
@@ -20,6 +20,7 @@ from growthlab.core.errors import DataError, quoted
 
 NOTHING = "no message"
 CUSTOMER_COLUMNS = ["customer", "segment", "arm", "arm_probability", "decided_at"]
+CAMPAIGNS_ARM, CAMPAIGNS = "campaigns_arm", "campaigns"  # the lasting control, or any campaign
 OFFER_PROBABILITY, NOTHING_PROBABILITY = "probability_of_offer", "probability_of_no_message"
 
 
@@ -57,6 +58,11 @@ class PlanRecord:
     def customers(self) -> pd.DataFrame:
         """A row a customer: arm, its probability, when it was decided, and what was known then."""
         first = self.rows.drop_duplicates("customer")[CUSTOMER_COLUMNS].reset_index(drop=True)
+        lasting = first["arm"] == LASTING
+        if lasting.any():
+            share = first.loc[lasting, "arm_probability"].iloc[0]
+            first[CAMPAIGNS_ARM] = np.where(lasting, LASTING, CAMPAIGNS)
+            first[f"{CAMPAIGNS_ARM}_probability"] = np.where(lasting, share, 1 - share)
         return first.merge(self.features, on="customer", how="left")
 
     @property
@@ -102,7 +108,8 @@ class PlanRecord:
         drawn = self._drawn()
         shares = self.rows.drop_duplicates("arm").set_index("arm")["arm_probability"]
         explore = shares.get(EXPLORE, 0.0)
-        control = 1 - explore - shares.get(PLAN, 0.0)
+        others = explore + shares.get(PLAN, 0.0) + shares.get(LASTING, 0.0)
+        control = shares.get(CONTROL, 1 - others)
         wide = self.exploration.assign(action=self.exploration["offer"].fillna(NOTHING)).pivot(
             index="customer", columns="action", values="probability"
         )
@@ -119,7 +126,7 @@ class PlanRecord:
                 NOTHING_PROBABILITY: of_nothing / either,
             }
         )[kept]
-        known = self.customers.drop(columns=["arm", "arm_probability", "decided_at"])
+        known = self.customers[["customer", "segment", *self.features.columns.drop("customer")]]
         table = table.merge(known, on="customer", how="left")
         same = [c for c in known if c != "customer" and table[c].nunique(dropna=False) < 2]
         table = table.drop(columns=same)
@@ -143,7 +150,7 @@ class PlanRecord:
 
     def _drawn(self) -> pd.DataFrame:
         """What control and exploring customers were given, with the probability within their arm."""
-        given = self.rows[self.rows["arm"] != PLAN]
+        given = self.rows[self.rows["arm"].isin([CONTROL, EXPLORE])]
         return pd.DataFrame(
             {
                 "customer": given["customer"].to_numpy(),

@@ -72,25 +72,7 @@ def _sampled(plan: CampaignPlan) -> tuple[PlanProblem, float]:
     share = len(customers) / max(problem.n_customers, 1)
     if share == 1 or not len(customers):
         return problem, 1.0
-    segments, windows = problem.segments, problem.windows
-    if windows is not None:
-        windows = replace(windows, allowance=windows.allowance[customers])
-
-    def scaled(limit: np.ndarray | None) -> np.ndarray | None:
-        return None if limit is None else limit * share
-
-    return replace(
-        problem,
-        value=problem.value[customers],
-        cost=problem.cost[customers],
-        budget=problem.budget * share,
-        channel_budgets=scaled(problem.channel_budgets),
-        capacity=scaled(problem.capacity),
-        stock=scaled(problem.stock),
-        segments=None if segments is None else segments[customers],
-        minima=problem.minima * share,
-        windows=windows,
-    ), share
+    return problem.sample(customers), share
 
 
 def _n_changed(problem: PlanProblem, before: Messages, after: Messages) -> int:

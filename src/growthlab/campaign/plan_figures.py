@@ -11,6 +11,7 @@ from growthlab.campaign.solver.coupling import Coupling
 
 NOTHING = 1e-9  # of a value: prices below are errors of rounding
 REASONS = {
+    "lasting_control": "lasting control: held out of all campaigns at random",
     "control": "control: held out at random",
     "segment_too_small": "the segment is too small",
     "no_consent": "no consent in any channel",

@@ -105,6 +105,7 @@ def metrics(plan: CampaignPlan) -> dict[str, float]:
         "messages": len(sent),
         "explored_messages": len(plan.exploration.messages),
         "control_customers": rows[rows["arm"] == "control"]["customer"].nunique(),
+        "lasting_control_customers": rows[rows["arm"] == "lasting_control"]["customer"].nunique(),
         "cost": sent["cost"].sum(),
         plan.options.values.claim: sent["value"].sum(),
         "bound_of_planned": plan.solution.bound,

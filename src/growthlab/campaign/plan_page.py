@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.campaign.channel_budgets import ChannelBudgets
-from growthlab.campaign.holdout import ARMS, PLAN
+from growthlab.campaign.holdout import PLAN
 from growthlab.campaign.plan_analysis import changed_customers, value_by_budget
 from growthlab.campaign.plan_figures import (
     REASONS,
@@ -212,7 +212,7 @@ def _arms(plan: CampaignPlan) -> DataBlock:
     first = plan.rows.drop_duplicates("customer").set_index("customer")
     sent = plan.rows[plan.rows["offer"].notna()]
     rows = []
-    for arm in ARMS:
+    for arm in plan.holdout.names:
         own = first[first["arm"] == arm]
         probability = own["arm_probability"].iloc[0] if len(own) else np.nan
         n_sent = int((sent["arm"] == arm).sum())

@@ -32,6 +32,8 @@ class PlanSettings:
     days : planned at a time, from the first slot on
     purpose : of the consent
     caps : on contacts within rolling days
+    lasting_control, lasting_name : the share of the customers who get no message in any campaign of this
+        name; control and explore are shares of the others
     explore_limit : the part of each limit that exploration may use
     roi_floor : the least return of the planned arm, ``(value before cost - cost) / cost``
     fatigue_cost : what a message takes from its value for each contact of the customer in the 30 days
@@ -48,6 +50,8 @@ class PlanSettings:
     days: int
     control: float
     explore: float
+    lasting_control: float = 0.0
+    lasting_name: str = "lasting"
     explore_limit: float = 0.2
     purpose: str
     caps: tuple[CapSetting, ...] = ()

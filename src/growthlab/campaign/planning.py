@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from growthlab.campaign.exploration import Exploration, offer_chances
-from growthlab.campaign.holdout import CONTROL, EXPLORE, PLAN, Holdout
+from growthlab.campaign.holdout import CONTROL, EXPLORE, LASTING, PLAN, Holdout
 from growthlab.campaign.offer_values import HEURISTIC
 from growthlab.campaign.options import Options
 from growthlab.campaign.send_times import SendTimes
@@ -94,12 +94,28 @@ class CampaignPlan:
         return self.exploration.messages.plus(Messages(self.planned[own.customer], own.option))
 
     def with_items(self, lists: RecommendsItems, k: int) -> CampaignPlan:
-        """The same with `k` recommended items a message, ids joined by ``|``, where there are lists."""
+        """The same with up to `k` recommended items a message, ids joined by ``|``.
+
+        An offer for a list that names items is about these, in the order of the list; other messages have the
+        items of `lists`, where there are any.
+        """
         rows = self.rows.assign(items=None)
         sent = rows["offer"].notna()
         if (items := lists.items(rows["customer"][sent].tolist(), k)) is not None:
             rows["items"] = pd.Series(items, index=rows.index[sent], dtype=object)
+        listed = self._listed_items(rows[sent], k)
+        rows["items"] = listed.reindex(rows.index).fillna(rows["items"])
         return replace(self, rows=rows)
+
+    def _listed_items(self, sent: pd.DataFrame, k: int) -> pd.Series:
+        """The items of the list that opened each message's offer, for messages that have some."""
+        table = self.options.tables.eligibility
+        table = table[table["item"] != ""]
+        pairs = sent[["offer", "customer", "slot"]].reset_index(names="row")
+        pairs = pairs.merge(table, on=["offer", "customer"])
+        inside = (pairs["start"] <= pairs["slot"]) & (pairs["slot"] < pairs["end"])
+        pairs = pairs[inside].drop_duplicates(["row", "item"])
+        return pairs.groupby("row")["item"].agg(lambda items: "|".join(items[:k])).astype(object)
 
     def _rows(self) -> pd.DataFrame:
         """The messages, and a row without offer for every other customer."""
@@ -181,7 +197,8 @@ class CampaignPlan:
             undecided &= ~nothing_left
         arms = self.arms[without]
         reason[undecided & (arms == EXPLORE)] = DREW_NOTHING
-        reason[arms == CONTROL] = CONTROL
+        for arm in (CONTROL, LASTING):
+            reason[arms == arm] = arm
         return reason
 
 
@@ -192,7 +209,7 @@ def _chances(
 
     That of a customer of the control is what it would have been among the exploring ones.
     """
-    drawn = np.flatnonzero(arms != PLAN)
+    drawn = np.flatnonzero(np.isin(arms, (CONTROL, EXPLORE)))
     by_offer = offer_chances(problem, drawn, share)
     chances = np.column_stack([by_offer, 1 - by_offer.sum(axis=1)])
     n_kinds = chances.shape[1]

@@ -68,7 +68,10 @@ def planned_campaign(config: Any) -> PlannedCampaign:
     features = decision_features(tables, answers)
     values = _values(config, folder, tables, answers, features)
     options = Options(tables, values, settings)
-    holdout = Holdout(find_or_create_key(), settings.campaign, settings.control, settings.explore)
+    holdout = Holdout(
+        find_or_create_key(), settings.campaign, settings.control, settings.explore,
+        settings.lasting_control, settings.lasting_name,
+    )  # fmt: skip
     plan = CampaignPlan.of(options, holdout, _start(config, options))
     plan = plan.with_items(answers, int(config.k))
     lineage = Lineage(

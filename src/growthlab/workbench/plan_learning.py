@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from growthlab.campaign.holdout import CONTROL, PLAN
+from growthlab.campaign.holdout import CONTROL, LASTING, PLAN
 from growthlab.campaign.learning_tables import (
+    CAMPAIGNS,
+    CAMPAIGNS_ARM,
     NOTHING,
     NOTHING_PROBABILITY,
     OFFER_PROBABILITY,
@@ -77,6 +79,12 @@ def learning_tables(config: Any, folder: Path) -> LearningTables:
         f"control={CONTROL} arms=[{PLAN}] {_shares(customers, 'arm')} outcomes=[{outcome}]",
         f"growthlab ope actions.path={folder / ACTIONS} actions.customer=customer policy=policy.csv",
     ]
+    if CAMPAIGNS_ARM in customers:
+        commands.append(
+            f"growthlab ab name=campaigns exposures.path={folder / CUSTOMERS} exposures.user_id=customer "
+            f"exposures.arm={CAMPAIGNS_ARM} control={LASTING} arms=[{CAMPAIGNS}] "
+            f"{_shares(customers, CAMPAIGNS_ARM)} outcomes=[{outcome}]"
+        )
     times = record.send_times(found)
     if times is not None:
         tables[TIMES] = times

@@ -11,7 +11,9 @@ from growthlab.campaign.solver.plan_problem import Messages, PlanProblem
 from growthlab.core.quiet_libraries import without_library_output
 
 MIP_GAP = 1e-6
-SECONDS = 5.0  # after which the best plan so far is taken; its gap says how good it is
+MOST_NODES = (
+    100  # of the search tree, then the best plan so far is taken; a clock would depend on the load
+)
 INFEASIBLE = 2  # SciPy's status
 
 
@@ -39,7 +41,7 @@ class ExactProgramme:
                 integrality=np.ones(len(self.options)),
                 bounds=Bounds(0, 1),
                 constraints=LinearConstraint(self.matrix, -np.inf, self.limits),
-                options={"time_limit": SECONDS, "mip_rel_gap": gap},
+                options={"node_limit": MOST_NODES, "mip_rel_gap": gap},
             )
         if result.x is None:
             return None, -np.inf if result.status == INFEASIBLE else np.inf

@@ -15,9 +15,32 @@ from growthlab.core.seeding import random_stream
 LEVEL = 0.3  # of the way from the lower to the upper bound, to which each step looks
 MOST_STEPS = 300
 MOST_CUTS = 150
+NEAR = 2.5  # times yesterday's prices: the first bound of today's
 HIGHEST = (
     1000  # times the first bound of the prices: a higher one belongs to minima that cannot be met
 )
+
+
+@dataclass(frozen=True)
+class PriceMixture:
+    """The best prices and their dual value; and prices, shape ``(n, n_rows)``, with a weight each."""
+
+    best: np.ndarray
+    bound: float
+    prices: np.ndarray
+    weights: np.ndarray
+
+    def drawn(self, response: BestResponse, seed: int) -> Messages:
+        """Each customer's response at one of the mixed prices."""
+        n = response.problem.n_customers
+        stream = random_stream(seed, "mixed prices")
+        which = stream.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
+        parts = []
+        for k in np.unique(which):
+            members = np.flatnonzero(which == k)
+            asked = None if len(members) == n else members
+            parts.append(response.at(self.prices[k], asked).messages)
+        return Messages.joined(parts)
 
 
 @dataclass(frozen=True)
@@ -37,6 +60,12 @@ class LevelBundle:
 
     def solve(self, start: np.ndarray | None = None) -> DualSolution:
         """The optimum of the dual; `start` are yesterday's prices."""
+        mixture = self.mixture(start)
+        drawn = mixture.drawn(self.response, self.seed)
+        return DualSolution(mixture.best, mixture.bound, drawn)
+
+    def mixture(self, start: np.ndarray | None = None) -> PriceMixture:
+        """The best prices, and those whose responses together solve the LP."""
         coupling = self.response.coupling
         rows = coupling.limited
         unit = coupling.unit[rows]
@@ -44,6 +73,8 @@ class LevelBundle:
         best, upper = point, np.inf
         box = self._first_box(point)
         largest_box = HIGHEST * box.max(initial=0.0)
+        if point.any():  # close to yesterday's prices tangents bound the optimum sooner
+            box = np.minimum(box, NEAR * np.maximum(point, point.mean()))
         tangents = _Tangents(len(rows))
         mixture = np.ones(1)
         for _ in range(MOST_STEPS):
@@ -63,20 +94,7 @@ class LevelBundle:
         prices[rows] = best / unit
         mixed = np.zeros((len(mixture), len(prices)))
         mixed[:, rows] = tangents.points / unit
-        return DualSolution(prices, upper, self._drawn(mixed, mixture))
-
-    def _drawn(self, mixed: np.ndarray, weights: np.ndarray) -> Messages:
-        """Each customer's response at one of the mixed prices."""
-        n = self.response.problem.n_customers
-        stream = random_stream(self.seed, "mixed prices")
-        which = stream.choice(len(weights), size=n, p=weights / weights.sum())
-        parts = []
-        for k in np.unique(which):
-            members = np.flatnonzero(which == k)
-            parts.append(
-                self.response.at(mixed[k], None if len(members) == n else members).messages
-            )
-        return Messages.joined(parts)
+        return PriceMixture(prices, upper, mixed, mixture)
 
     def _first_box(self, point: np.ndarray) -> np.ndarray:
         problem = self.response.problem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -84,6 +84,32 @@ class PlanProblem:
         """The cost of each message, float64."""
         slot = messages.slot(self) if self.cost.shape[1] > 1 else 0
         return self.cost[messages.customer, slot, messages.type(self)].astype(np.float64)
+
+    def of_customers(self, customers: np.ndarray, kept: Messages) -> PlanProblem:
+        """The same for some customers, with what the messages `kept` of others leave of the minima."""
+        windows, segments, minima = self.windows, self.segments, self.minima
+        if windows is not None:
+            windows = replace(windows, allowance=windows.allowance[customers])
+        if segments is not None:
+            sent = np.bincount(segments[kept.customer], minlength=len(minima))
+            minima, segments = np.maximum(minima - sent, 0), segments[customers]
+        return replace(
+            self, value=self.value[customers], cost=self.cost[customers],
+            segments=segments, minima=minima, windows=windows,
+        )  # fmt: skip
+
+    def sample(self, customers: np.ndarray) -> PlanProblem:
+        """The same for some customers, with their share of all limits."""
+        share = len(customers) / max(self.n_customers, 1)
+
+        def scaled(limit: np.ndarray | None) -> np.ndarray | None:
+            return None if limit is None else limit * share
+
+        return replace(
+            self.of_customers(customers, Messages.joined([])),
+            budget=self.budget * share, channel_budgets=scaled(self.channel_budgets),
+            capacity=scaled(self.capacity), stock=scaled(self.stock), minima=self.minima * share,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

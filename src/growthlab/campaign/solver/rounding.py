@@ -109,7 +109,9 @@ class Rounding:
             self.dual.prices, customers, self._held(messages, customers), room
         )
         accepted = self._accept(response, room.left)
-        return response.messages[accepted], np.unique(response.messages.customer)
+        wanted = np.zeros(self.problem.n_customers, dtype=bool)
+        wanted[response.messages.customer] = True
+        return response.messages[accepted], np.flatnonzero(wanted)
 
     def _held(self, messages: Messages, customers: np.ndarray) -> np.ndarray:
         """The cells in which customers have a message already, shape ``(n_asked, n_cells)``."""

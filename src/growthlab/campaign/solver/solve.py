@@ -22,6 +22,8 @@ GOOD_ENOUGH = {BISECTION: 1e-5, BUNDLE: 1e-3}  # gaps at which a plan is taken
 SMALL = 5_000  # options, up to which HiGHS takes seconds
 RELEASED = 0.1  # of the customers, who are planned anew where the gap is too large
 MOST_RELEASES = 5
+SAMPLE = 50_000  # customers on whom yesterday's prices are brought up to date
+MANY_SAMPLES = 4  # samples, from which on it is quicker
 ENOUGH = 0.2  # of the gap: where planning anew gains less, it ends
 
 
@@ -83,8 +85,7 @@ def solve(
     response = BestResponse(problem, coupling)
     aim = _Aim(GOOD_ENOUGH[method] if tolerance is None else tolerance, seed)
     if start is not None and method == BUNDLE:
-        early = _rounded(response, _dual_at(response, start), START, aim)
-        early = _improved(early, response, aim)
+        early = _improved(_from_start(response, start, aim), response, aim)
         if early.gap <= aim.gap and not early.missing.any():
             return early
     return _improved(_by_prices(response, method, start, aim), response, aim)
@@ -96,6 +97,11 @@ class _Aim:
 
     gap: float
     seed: int
+
+    @property
+    def little(self) -> float:
+        """The gap to which a plan is filled."""
+        return self.gap / 10
 
 
 def _exactly(problem: PlanProblem, coupling: Coupling, gap: float) -> PlanSolution | None:
@@ -120,13 +126,44 @@ def _by_prices(
     response: BestResponse, method: str, start: np.ndarray | None, aim: _Aim
 ) -> PlanSolution:
     """The plan of a dual method."""
+    little = aim.little
     if not len(response.coupling.limited):
         dual = _dual_at(response, np.zeros(len(response.coupling.limits)))
     elif method == BISECTION:
+        if start is not None:
+            little = aim.gap  # filling is a pass over all
+            if (sample := _sample_of(response, aim.seed)) is not None:
+                start = BudgetBisection(sample, aim.seed).solve(start).prices
+                response.n_passes += sample.n_passes * SAMPLE / response.problem.n_customers
         dual = BudgetBisection(response, aim.seed).solve(start)
     else:
         dual = LevelBundle(response, aim.gap / 2, aim.seed).solve(start)
-    return _rounded(response, dual, method, aim)
+    return _rounded(response, dual, method, little)
+
+
+def _from_start(response: BestResponse, start: np.ndarray, aim: _Aim) -> PlanSolution:
+    """The plan from yesterday's prices, brought up to date on a sample where there are many customers.
+
+    What the sample's mixture of prices leaves unused goes to the customers who are planned anew.
+    """
+    sample = _sample_of(response, aim.seed)
+    if sample is None:
+        return _rounded(response, _dual_at(response, start), START, aim.little)
+    mixture = LevelBundle(sample, aim.gap / 10, aim.seed).mixture(start)
+    response.n_passes += sample.n_passes * SAMPLE / response.problem.n_customers
+    bound = _dual_at(response, mixture.best).bound
+    dual = DualSolution(mixture.best, bound, mixture.drawn(response, aim.seed))
+    return _rounded(response, dual, START, np.inf)
+
+
+def _sample_of(response: BestResponse, seed: int) -> BestResponse | None:
+    """The response of a sample of the customers to prices; None where there are few."""
+    problem, n = response.problem, response.problem.n_customers
+    if n < MANY_SAMPLES * SAMPLE:
+        return None
+    stream = random_stream(seed, "sample of customers")
+    sample = problem.sample(np.sort(stream.choice(n, SAMPLE, replace=False)))
+    return BestResponse(sample, Coupling.of_problem(sample))
 
 
 def _dual_at(response: BestResponse, start: np.ndarray) -> DualSolution:
@@ -139,8 +176,11 @@ def _dual_at(response: BestResponse, start: np.ndarray) -> DualSolution:
     return DualSolution(prices, float(answer.reduced.sum()) + worth, answer.messages)
 
 
-def _rounded(response: BestResponse, dual: DualSolution, method: str, aim: _Aim) -> PlanSolution:
-    messages, missing = Rounding(response, dual, aim.gap / 10).messages()
+def _rounded(
+    response: BestResponse, dual: DualSolution, method: str, little: float
+) -> PlanSolution:
+    """The plan from a dual solution; what it leaves unused is offered to all until the gap is `little`."""
+    messages, missing = Rounding(response, dual, little).messages()
     return _solution(
         response.problem, messages, dual.bound, dual.prices, missing, method, response.n_passes
     )
@@ -164,7 +204,7 @@ def _improved(solution: PlanSolution, response: BestResponse, aim: _Aim) -> Plan
         kept, before = solution.messages[~among], solution.messages[among]
         left = coupling.limits - coupling.use(problem, kept)
         rows = replace(coupling, limits=np.where(np.isfinite(coupling.limits), left, np.inf))
-        answer = _of_part(_part(problem, released, kept), rows, solution.prices, aim)
+        answer = _of_part(problem.of_customers(released, kept), rows, solution.prices, aim)
         n_passes += answer.n_passes * n_released / n
         gained = answer.value - float(problem.value_of(before).sum())
         enough = gained >= ENOUGH * (solution.bound - solution.value)
@@ -185,21 +225,6 @@ def _of_part(part: PlanProblem, coupling: Coupling, start: np.ndarray, aim: _Aim
     if method == EXACT and (exact := _exactly(part, coupling, aim.gap / 10)) is not None:
         return exact
     return _by_prices(BestResponse(part, coupling), BUNDLE, start, aim)
-
-
-def _part(problem: PlanProblem, customers: np.ndarray, kept: Messages) -> PlanProblem:
-    """The same problem for some customers, with what the messages of others leave of the minima."""
-    windows = problem.windows
-    if windows is not None:
-        windows = replace(windows, allowance=windows.allowance[customers])
-    segments, minima = problem.segments, problem.minima
-    if segments is not None:
-        minima = np.maximum(minima - np.bincount(segments[kept.customer], minlength=len(minima)), 0)
-        segments = segments[customers]
-    return replace(
-        problem, value=problem.value[customers], cost=problem.cost[customers],
-        segments=segments, minima=minima, windows=windows,
-    )  # fmt: skip
 
 
 def _solution(
