@@ -104,7 +104,7 @@ class CampaignPlan:
         if (items := lists.items(rows["customer"][sent].tolist(), k)) is not None:
             rows["items"] = pd.Series(items, index=rows.index[sent], dtype=object)
         listed = self._listed_items(rows[sent], k)
-        rows["items"] = listed.reindex(rows.index).fillna(rows["items"])
+        rows.loc[listed.index, "items"] = listed
         return replace(self, rows=rows)
 
     def _listed_items(self, sent: pd.DataFrame, k: int) -> pd.Series:

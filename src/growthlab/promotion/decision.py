@@ -265,7 +265,8 @@ def _cheaper(evidence: Evidence, gate: Gate) -> Check:
         falls = old_low - high >= matters
         if rises != falls:
             changes.add("rises" if rises else "falls")
-        shown.append(f"{cost} {format_number(old, 3)} to {format_number(measure.challenger, 3)}")
+        change_shown = f"{format_number(old, 3)} to {format_number(measure.challenger, 3)}"
+        shown.append(f"{cost} {change_shown} ({format_number(matters, 3)} matters)")
     return Check(
         "cheaper",
         "falls" in changes and "rises" not in changes,
