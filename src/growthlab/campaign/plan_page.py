@@ -122,13 +122,13 @@ def _alerts(plan: CampaignPlan) -> AlertBlock:
 
 
 def _budget(plan: CampaignPlan, currency: str) -> DataBlock:
-    unit = _unit(plan, currency)
+    named = ", ".join(filter(None, ["value of the planned arm", _unit(plan, currency)]))
     chart = LineChart(
         {"value": value_by_budget(plan)}, "{:,.0f}".format, _money("budget", currency)
     )
     return DataBlock(
         title="Value by budget",
-        figures=[Figure(f"value of the planned arm, {unit}", chart)],
+        figures=[Figure(named, chart)],
         notes=["What other budgets would bring, all else the same and without minima."],
     )
 
