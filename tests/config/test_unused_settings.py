@@ -17,6 +17,12 @@ CASES = {
     "compare models=[item_knn,user_knn] model.tversky_source=0.5": (
         "model.tversky_source=0.5 is not used: it is read only with model.similarity=tversky"
     ),
+    "train model=recommend/content model.content.k1=1.5": (
+        "model.content.k1=1.5 is not used: it is read only with model.content.weighting=bm25"
+    ),
+    "train model=recommend/two_stage model.truncation=5": (
+        "model.truncation=5 is not used: it is read only with model.objective=lambdarank"
+    ),
     "compare models=[item_knn,markov] seeds=3": (
         "seeds=3 is not used: another seed gives the same model, and each of item_knn, markov"
     ),
@@ -27,6 +33,7 @@ CASES = {
 USED = (
     "train model=recommend/item_knn model.asymmetry=0.9 model.similarity=asymmetric_cosine",
     "train model=recommend/item_knn model.neighbours=5 seed=2",
+    "train model=recommend/content content@model.content=sentences model.step_decay=0.9",
     "train model=recommend/markov privacy.keep_ids=false privacy.user_ids=pseudonym",
     "compare models=[item_knn,bpr] seeds=3 device=cpu",
     "compare models=[item_knn,bpr] device=cuda",

@@ -56,6 +56,8 @@ def _conditions(search: Any, model: Any) -> dict[str, Condition]:
 def conditions_of(search: Any, model: Any) -> dict[str, Condition]:
     """The condition of each setting under ``when``: ``{asymmetry: {similarity: [asymmetric_cosine]}}``.
 
+    A setting that the model does not have with the parts chosen for it has none.
+
     Raises
     ------
     ConfigError
@@ -63,6 +65,8 @@ def conditions_of(search: Any, model: Any) -> dict[str, Condition]:
     """
     conditions = {}
     for key, needed in (plain_values(search).get(WHEN) or {}).items():
+        if not mistakes.has_setting(model, str(key)):
+            continue
         wrong = f"search.{WHEN}.{key}={quoted(str(needed))}"
         if not isinstance(needed, Mapping) or len(needed) != 1:
             raise ConfigError(f"{wrong}: give the setting that decides, such as {{kind: [a, b]}}")
