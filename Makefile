@@ -20,7 +20,7 @@ find_python = python$(1) -c 'import sys; print(sys.executable)' 2>/dev/null \
 define NEXT
 Next, in this folder:
   source $(VENV)/bin/activate && cd $(DEMO)
-  mlflow ui --backend-store-uri sqlite:///mlflow.db              # then the links printed above open; pages: reports/simulated_shop
+  mlflow ui --backend-store-uri sqlite:///mlflow.db              # then the links printed above open
   for task in top_n churn value; do growthlab export task=$$task; done
   growthlab serve bundle=bundles                                 # http://127.0.0.1:8000/docs
   growthlab inspect your.csv && growthlab compare task=top_n data=your   # your own data
@@ -51,6 +51,9 @@ demo: install  ## all three tasks on the simulated shop: a leaderboard each, and
 	  $(abspath $(BIN))/growthlab compare experiment=demo task=$$task || exit; \
 	done
 	@echo; echo "$$NEXT"
+	@echo; for task in top_n churn value; do \
+	  echo "page of $$task: file://$(abspath $(DEMO))/reports/simulated_shop/comparison-$$task.html"; \
+	done
 
 test: install lint  ## install, check and test everything that CI does
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)

@@ -34,6 +34,7 @@ TABLE = re.compile(r"(<!-- questions -->\n).*?(<!-- /questions -->)", re.DOTALL)
 FEW, MORE = "popularity,personal_frequency,item_knn,markov", "two_stage"
 # what is wrong with the data that the shop sells: some rows twice, some without a customer
 FAULTS = ["data.faults.duplicates=0.02", "data.faults.missing_users=0.01"]
+OVERVIEW = "Overview"  # of the run, outside the page
 PATIENCE = 60  # seconds until a text must be there
 WIDTH, HEIGHT, COLOURS = 1280, 860, 64
 
@@ -42,44 +43,49 @@ class Question(NamedTuple):
     """A question, the link that it starts from, the clicks, and a text that answers it there."""
 
     text: str
-    start: str  # look, page and all runs of compare; promote: look of promote
+    start: str  # look and all runs of compare; promote: look of promote
     clicks: tuple[str, ...]
     answer: str  # a regular expression
     picture: str = ""
+
+    @property
+    def on_page(self) -> bool:
+        """Whether it is answered by the comparison's page, which MLflow shows in a frame."""
+        return self.start == "look" and self.clicks != (OVERVIEW,)
 
 
 QUESTIONS = (
     Question("Who won?", "look", (), r"two_stage", "verdict"),
     Question("By how much?", "look", (), r"two_stage \*\s+0\.\d+ \[.*?\]\s+\+0\.\d+ \["),
-    Question("Is it certain?", "page", ("Differences",), r"p, corrected", "differences"),
+    Question("Is it certain?", "look", ("Differences",), r"p, corrected", "differences"),
     Question("Is it worth an experiment?", "look", (), r"worth"),
     Question("On which data?", "look", (), r"data\s+simulated_shop [0-9a-f]{12}"),
     Question("At which cutoff?", "look", (), r"cutoff\s+20\d\d-\d\d-\d\d"),
     Question("By which code?", "look", (), r"code\s+[0-9a-f]{12}"),
     Question("Was there leakage?", "look", (), r"leakage\s+none found"),
-    Question("What does the look for leakage say?", "page", ("Data",), r"newest past event"),
+    Question("What does the look for leakage say?", "look", ("Data",), r"newest past event"),
     Question(
         "What was dropped from the data, and why?",
-        "page",
+        "look",
         ("Data",),
         r"missing users\s+[\d,]{3,}",
         "data",
     ),
-    Question("For whom is another model as good?", "page", ("Segments",), r"\btie\b", "segments"),
-    Question("Whom does it fail?", "page", ("Errors",), r"is right where \w+ is wrong", "errors"),
+    Question("For whom is another model as good?", "look", ("Segments",), r"\btie\b", "segments"),
+    Question("Whom does it fail?", "look", ("Errors",), r"is right where \w+ is wrong", "errors"),
     Question(
         "What changed since last week?",
-        "page",
+        "look",
         ("Since the last comparison",),
         r"two_stage is new",
         "since",
     ),
-    Question("What did it cost?", "page", ("Cost",), r"fit, seconds"),
-    Question("What is given up for it?", "page", ("Trade-offs",), r"against coverage"),
-    Question("With which settings?", "page", ("Settings",), r"settings"),
-    Question("Did a model fail?", "page", ("Failures",), r"No model failed"),
-    Question("What do the marks mean?", "page", ("How to read this",), r"Holm's method"),
-    Question("Who ran it, and when?", "look", ("Overview",), r"Created by\s+\S+"),
+    Question("What did it cost?", "look", ("Cost",), r"fit, seconds"),
+    Question("What is given up for it?", "look", ("Trade-offs",), r"against coverage"),
+    Question("With which settings?", "look", ("Settings",), r"settings"),
+    Question("Did a model fail?", "look", ("Failures",), r"No model failed"),
+    Question("What do the marks mean?", "look", ("How to read this",), r"Holm's method"),
+    Question("Who ran it, and when?", "look", (OVERVIEW,), r"Created by\s+\S+"),
     Question("What did we compare before?", "all runs", (), r"top_n 20\d\d-\d\d-\d\d · 4 models"),
     Question(
         "Who promoted it, when and why?",
@@ -108,6 +114,7 @@ def main() -> int:
     rows, missing = [], []
     with served(folder), Chromium(find_chromium(), patience=PATIENCE) as browser:
         browser.resize(WIDTH, HEIGHT)
+        close_assistant(browser, links["look"])
         for number, question in enumerate(QUESTIONS, start=1):
             print(f"{number} {question.text}", flush=True)
             try:
@@ -127,19 +134,26 @@ def main() -> int:
     return 1 if missing else 0
 
 
+def close_assistant(browser: Chromium, link: str) -> None:
+    """Close the pane that MLflow opens over a third of the window; it stays closed."""
+    button = "document.querySelector('[data-component-id=\"mlflow.assistant.chat_panel.close\"]')"
+    browser.open(link)
+    browser.wait_for(f"{button} !== null")
+    browser.evaluate(f"{button}.click()")
+
+
 def ask(browser: Chromium, question: Question, link: str) -> None:
     """Click through to the answer, and wait until it is seen."""
     browser.open(link)
     for click in question.clicks:
-        browser.click(click)
+        browser.click(click, in_frame=question.on_page)
     texts = "document.body.innerText"
-    if question.start == "page":  # the chapter that the window shows
+    if question.on_page and question.clicks:  # the chapter that the window shows
         texts = f"""[...document.querySelectorAll('section')].filter(section =>
             section.innerText.startsWith({question.clicks[-1]!r}) &&
             section.getBoundingClientRect().top < innerHeight).map(s => s.innerText).join()"""
-    in_frame = question.start == "look" and not question.clicks  # MLflow shows the page in one
     pattern = question.answer.replace("/", r"\/")
-    browser.wait_for(f"/{pattern}/.test({texts})", in_frame=in_frame)
+    browser.wait_for(f"/{pattern}/.test({texts})", in_frame=question.on_page)
     if question.start == "promote":  # the smallest part of the page that answers, in the middle
         browser.evaluate(
             f"""[...document.body.querySelectorAll('*')].findLast(each =>
@@ -176,7 +190,6 @@ def printed_links(folder: Path) -> dict[str, str]:
     promoted = run(folder, "promote", "promote", *runs, ui)
     return {
         "look": found("look: (.*)", compared),
-        "page": (folder / found("page: (.*)", compared)).absolute().as_uri(),
         "all runs": found("all runs: (.*)", compared),
         "promote": found("look: (.*)", promoted),
     }

@@ -211,7 +211,10 @@ def test_a_better_challenger_is_promoted_with_its_evidence_and_rolled_back(
     would = with_first_champion.growthlab("rollback", "task=churn", "dry_run=true")
     assert "version 1 would replace version 2" in would.out
     assert champion(with_first_champion, CHURN) == "2"
-    back = with_first_champion.growthlab("rollback", "task=churn", "why=complaints", "by=anna")
+    words = ("task=churn", "why=complaints", "by=anna", "tracking.ui=https://ml.example.com")
+    back = with_first_champion.growthlab("rollback", *words)
+    link = f"https://ml.example.com/#/models/{CHURN}?workflowType=machine_learning"
+    assert back.out.splitlines()[-1] == f"look: {link}"
     assert back.status == 0, back.err
     assert "version 1 is champion again, in place of version 2" in back.out
     assert "rollback   version 1 by anna: complaints" in back.out

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from mlflow.entities import Run
+from PIL import Image
 from tests.cli.conftest import MODELS, SHOP, Workspace
 from tests.pages.page_reader import read_page
 
@@ -68,8 +69,14 @@ def test_lists_of_another_tool_are_judged_like_those_of_a_run(workspace: Workspa
     lists = workspace.table(run, "recommendations.parquet")
     theirs = lists[["user_id", "item_id", "rank"]].astype({"user_id": str, "item_id": str})
     theirs.sample(frac=1, random_state=0).to_parquet(workspace.folder / "theirs.parquet")
-    done = workspace.growthlab("review", f"runs=[{run.info.run_id}]", "lists=theirs.parquet")
+    (workspace.folder / "photos").mkdir()
+    for item in theirs["item_id"].unique():
+        Image.new("RGB", (60, 60), "red").save(workspace.folder / "photos" / f"{item}.png")
+    words = (f"runs=[{run.info.run_id}]", "lists=theirs.parquet", "pictures=photos")
+    done = workspace.growthlab("review", *words)
     assert done.status == 0, done.err
+    page = workspace.folder / "reports" / "simulated_shop" / "review-top_n.html"
+    assert any(name == "src" for name, _ in read_page(page.read_text()).attributes)
     rows = [line for line in done.out.splitlines() if line[:1].isdigit()]
     own, other = (next(row for row in rows if f" {n} " in row) for n in ("item_knn", "theirs"))
     value = f"{run.data.metrics['test/ndcg_at_10']:.4f} ["

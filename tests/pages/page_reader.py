@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from growthlab.pages.page import without_script
+
 ELEMENTS = {
     *(
         "html",
@@ -23,15 +25,16 @@ ELEMENTS = {
     *("h1", "h2", "h3", "h4", "p", "a", "b", "strong", "small", "span", "code", "wbr"),
     *("ul", "ol", "li"),
     *("div", "figure", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd"),
-    *("svg", "g", "path", "rect", "circle", "text"),
+    *("img", "svg", "g", "path", "rect", "circle", "text"),
 }
 ATTRIBUTES = {
     *("lang", "charset", "name", "content", "rel", "href", "id", "class", "style", "scope", "role"),
     *("tabindex", "aria-label", "viewbox", "d", "x", "y", "cx", "cy", "r", "width", "height"),
-    *("text-anchor", "title"),
+    *("text-anchor", "title", "http-equiv", "alt", "src"),
 }
 OTHER_PAGE = re.compile(r"(\.\./)*[\w./-]+\.html")  # beside this one
 RUN = "http://127.0.0.1:5000/#/experiments/"  # what a link to a run begins with
+PICTURE = re.compile("data:image/jpeg;base64,[A-Za-z0-9+/]+=*")  # inside the page
 STYLE = re.compile(r"--(shade:\d\.\d\d|figures:\d+)")  # of an element
 
 
@@ -55,9 +58,9 @@ class PageReader(HTMLParser):
 
 
 def read_page(html: str) -> PageReader:
-    """The page, after a check that it holds nothing that runs, and nothing that asks a network."""
+    """The page, after a check that it runs nothing but its own script and asks no network."""
     reader = PageReader()
-    reader.feed(html)
+    reader.feed(without_script(html))
     reader.close()
     assert reader.elements <= ELEMENTS, reader.elements - ELEMENTS
     names = {name for name, _ in reader.attributes}
@@ -65,6 +68,7 @@ def read_page(html: str) -> PageReader:
     for name, value in reader.attributes:
         linked = value.startswith(("#", RUN)) or OTHER_PAGE.fullmatch(value) or value == "data:,"
         assert name != "href" or linked, value
+        assert name != "src" or PICTURE.fullmatch(value), value
         assert name != "style" or STYLE.fullmatch(value), value
     style = html[html.index("<style>") : html.index("</style>")]
     assert "url(" not in style

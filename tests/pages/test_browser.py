@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
-from tests.chromium import find_chromium
+from tests.chromium import Chromium, find_chromium
 from tests.pages.test_hostile_texts import monitoring_page, review_page
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 from growthlab.core.build import build
 from growthlab.data.event_log import EventLog
@@ -50,6 +57,15 @@ for (const link of links) {
 parent.postMessage(`${links.length} tabs, ${height} high, wrong: ${wrong.join('; ')}`, '*')
 })()</script>"""
 TWO_SCREENS = 1600  # pixels
+POLICY = re.compile('<meta http-equiv="Content-Security-Policy"[^>]*>')
+# a page as MLflow shows it: a blob in a frame that may run scripts and nothing else
+BLOB = """<link rel="icon" href="data:,"><body><script>
+const frame = document.createElement('iframe')
+frame.sandbox = 'allow-scripts'
+frame.style = 'width:1280px;height:800px;border:0'
+frame.src = URL.createObjectURL(new Blob([{page}], {{type: 'text/html'}}))
+document.body.append(frame)
+</script></body>"""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +95,11 @@ def page(request: pytest.FixtureRequest, growth_page: str) -> str:
     if request.param == "monitoring":
         return monitoring_page("a_long_name_of_a_feature " * 3)
     return growth_page
+
+
+def with_script(page: str, script: str) -> str:
+    """The page with a script of the test, which its own policy would not let run."""
+    return POLICY.sub("", page).replace("</body>", f"{script}</body>")
 
 
 def opened(browser: str, path: Path, *more: str) -> tuple[str, list[str]]:
@@ -114,7 +135,7 @@ def test_the_page_opens_without_console_messages(browser: str, page: str, tmp_pa
 def test_the_page_does_not_scroll_sideways(
     browser: str, page: str, tmp_path: Path, width: int
 ) -> None:
-    (tmp_path / "page.html").write_text(page.replace("</body>", f"{MEASURE}</body>"), "utf-8")
+    (tmp_path / "page.html").write_text(with_script(page, MEASURE), "utf-8")
     frame = tmp_path / "frame.html"
     frame.write_text(FRAME.format(width=width), "utf-8")
     document, messages = opened(browser, frame, "--window-size=1400,900")
@@ -125,7 +146,7 @@ def test_the_page_does_not_scroll_sideways(
 def test_the_first_view_has_two_screens_and_every_tab_opens_without_a_mouse(
     browser: str, growth_page: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "page.html").write_text(growth_page.replace("</body>", f"{TABS}</body>"), "utf-8")
+    (tmp_path / "page.html").write_text(with_script(growth_page, TABS), "utf-8")
     frame = tmp_path / "frame.html"
     frame.write_text(FRAME.format(width=DESKTOP), "utf-8")
     document, messages = opened(browser, frame, "--window-size=1400,900")
@@ -135,6 +156,54 @@ def test_the_first_view_has_two_screens_and_every_tab_opens_without_a_mouse(
     assert int(measured[1]) == growth_page.count("</section>") > 8
     assert 400 < int(measured[2]) <= TWO_SCREENS
     assert measured[3] == ""
+
+
+def test_no_script_runs_but_the_pages_own(browser: str, page: str, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(page.replace("</body>", "<script>document.body.id = 'x'</script></body>"))
+    document, messages = opened(browser, path)
+    assert "Content Security Policy" in " ".join(messages)
+    assert '<body id="x"' not in document
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a server of a folder's files, while the block runs."""
+    handler = partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", free_port()), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """A server of files that does not log."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def test_links_to_chapters_work_in_the_frame_of_a_blob(growth_page: str, tmp_path: Path) -> None:
+    pages = {"tabs": growth_page, "links": review_page("model")}
+    for name, page in pages.items():
+        text = json.dumps(page).replace("</", "<\\/")
+        (tmp_path / f"{name}.html").write_text(BLOB.format(page=text), encoding="utf-8")
+    links = "[...document.querySelectorAll('nav a')].map(link => link.innerText)"
+    there = """(section => section.innerText.startsWith(TITLE) && section.offsetHeight > 0
+        && section.getBoundingClientRect().top < innerHeight)(document.activeElement)"""
+    with served(tmp_path) as address, Chromium(find_chromium()) as chromium:
+        chromium.resize(DESKTOP, 900)
+        for name in pages:
+            chromium.open(f"{address}/{name}.html")
+            for title in chromium.wait_for(links, in_frame=True)[-2:]:
+                chromium.click(title, in_frame=True)
+                chromium.wait_for(there.replace("TITLE", json.dumps(title)), in_frame=True)
+            assert chromium.messages == []
+            assert all(each.startswith((address, "blob:", "data:")) for each in chromium.requests)
 
 
 def test_the_page_prints(browser: str, page: str, tmp_path: Path) -> None:

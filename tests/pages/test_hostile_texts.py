@@ -218,7 +218,10 @@ def campaign_page(text: str) -> str:
 
 def review_page(text: str) -> str:
     """The page of `comparison` with the text wherever data, models, settings and the store can put it."""
-    listed = [ListedItem(text, is_hit=True), ListedItem(text, is_hit=False)]
+    listed = [
+        ListedItem(text, is_hit=True),
+        ListedItem(text, is_hit=False, picture="data:image/jpeg;base64,AAAA"),
+    ]
     pair = (f"{text}!", f"{text}?")
     case = CustomerCase(text, [text], [text], dict.fromkeys(pair, listed), dict.fromkeys(pair, 0.5))
     wrong = WrongPrediction(text, 1.0, dict.fromkeys(pair, 0.5), [text])

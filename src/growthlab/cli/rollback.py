@@ -16,6 +16,7 @@ from growthlab.registry.model_registry import (
     settle_interrupted,
 )
 from growthlab.tracking.code_version import code_version
+from growthlab.tracking.run_links import model_address
 from growthlab.tracking.who_runs import current_user
 from growthlab.workbench.set_up import tracking_store
 
@@ -46,4 +47,5 @@ def run(command: Command) -> int:
         shown = replace(each, why=f": {each.why}" if each.why else "")
         print(f"  {shown.at}  {shown.how:<9}  version {shown.version} by {shown.by}{shown.why}")
     print(how_to_serve_champion(name, command.choice("data"), now))
+    print(f"look: {model_address(store, name)}")
     return 0

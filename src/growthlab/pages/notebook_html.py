@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from growthlab.core.visible_text import visible_text
+from growthlab.pages.page import without_script
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,12 +51,10 @@ def figure_html(figure: Figure, text: str) -> str:
 
 
 def page_html(page: str, title: str) -> str:
-    """A whole page of ours inside a notebook, with its own styles; scripts do not run."""
+    """A whole page of ours inside a notebook, with its own styles; its script is left out."""
+    shown = escape(without_script(page))
     style = f"width:100%;height:{FRAME_HEIGHT}px;border:1px solid #ccc"
-    return (
-        f'<iframe title="{_cell(title)}" sandbox="" style="{style}" srcdoc="{escape(page)}">'
-        "</iframe>"
-    )
+    return f'<iframe title="{_cell(title)}" sandbox="" style="{style}" srcdoc="{shown}"></iframe>'
 
 
 def link_html(label: str, address: str) -> str:

@@ -1,11 +1,18 @@
-"""A page of HTML as plain data, and its rendering: one file, no script, no request, all text escaped."""
+"""A page of HTML as plain data, and its rendering: one file, no request, all text escaped.
+
+It works without scripts. The one that a page with links has, for frames that follow no link, is the only
+one that its own policy lets run.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.resources import files
 from typing import ClassVar, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,13 +31,15 @@ AlertLevel = Literal["grave", "watch", "fine"]
 class Cell:
     """A cell of a table; `bounds` go to a new line where there is little room.
 
-    `level` gives it the bar of an alert.
+    `level` gives it the bar of an alert. `picture` stands before the text, as an address that holds it
+    (``data:image/jpeg;base64,...``); the text says what it shows.
     """
 
     text: str
     bounds: str = ""
     withheld: bool = False
     level: AlertLevel | None = None
+    picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,7 +247,28 @@ class Page:
 
 def render_page(page: Page) -> str:
     """The page as one HTML document."""
-    return _environment().get_template("page.html.jinja").render(page=page)
+    scripts = "'none'" if page.navigation == "none" else _hash_of(frame_script())
+    return (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(page=page, frame_script=Markup(frame_script()), scripts=Markup(scripts))
+    )
+
+
+def without_script(html: str) -> str:
+    """The page without its script, where a frame lets none run."""
+    return html.replace(f"<script>{frame_script()}</script>\n", "")
+
+
+@cache
+def frame_script() -> str:
+    """The script of pages with links, which runs inside a frame only."""
+    return (files("growthlab.pages") / "templates" / "frame_links.js").read_text(encoding="utf-8")
+
+
+def _hash_of(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
 
 
 @cache

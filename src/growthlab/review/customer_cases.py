@@ -11,6 +11,7 @@ import pandas as pd
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.segment_differences import gains_by_customer
 from growthlab.evaluation.standings import Standings
+from growthlab.review.item_pictures import item_pictures
 from growthlab.review.review_contents import CaseGroup, CustomerCase, ListedItem
 
 PER_GROUP = 4
@@ -20,11 +21,15 @@ LISTS, TRUTH = "recommendations", "truth"  # tables of an outcome
 
 @dataclass(frozen=True)
 class CaseReader:
-    """Reads customers of a comparison of lists: `past` is what models saw; `pseudonym` names customers."""
+    """Reads customers of a comparison of lists: `past` is what models saw; `pseudonym` names customers.
+
+    `pictures` is a folder with pictures of items, see `item_pictures`.
+    """
 
     comparison: Standings
     past: EventLog
     pseudonym: Callable[[str], str]
+    pictures: str | None = None
 
     def groups(self, model: str, rival: str) -> list[CaseGroup]:
         """The customers for whom either model was most better, and those whom all models fail."""
@@ -69,6 +74,8 @@ class CaseReader:
         lists = {m: _first_steps(_of_users(tables[m], users)) for m in models}
         histories = self._histories(users)
         names = self._names([truths, *lists.values(), histories])
+        shown = [item for table in lists.values() for item in table["item_id"]]
+        pictures = {} if self.pictures is None else item_pictures(self.pictures, shown)
         objective = self.comparison.objective
         values = {
             m: self.comparison.models[m][0].per_user.set_index("user_id")[objective] for m in models
@@ -78,7 +85,7 @@ class CaseReader:
                 customer=self.pseudonym(user),
                 history=_counted([names[i] for i in _items(histories, user)]),
                 truth=[names[i] for i in _items(truths, user)],
-                lists={m: _listed(lists[m], truths, user, names) for m in models},
+                lists={m: _listed(lists[m], truths, user, names, pictures) for m in models},
                 values={m: float(values[m][user]) for m in models},
             )
             for user in users
@@ -136,11 +143,16 @@ def _items(table: pd.DataFrame, user: str) -> list[str]:
 
 
 def _listed(
-    table: pd.DataFrame, truths: pd.DataFrame, user: str, names: Mapping[str, str]
+    table: pd.DataFrame,
+    truths: pd.DataFrame,
+    user: str,
+    names: Mapping[str, str],
+    pictures: Mapping[str, str],
 ) -> list[ListedItem]:
     ranked = table[table["user_id"] == user].sort_values("rank").head(LENGTH)
     hits = set(_items(truths, user))
-    return [ListedItem(names[i], i in hits) for i in ranked["item_id"].astype(str)]
+    ids = ranked["item_id"].astype(str)
+    return [ListedItem(names[i], i in hits, pictures.get(i, "")) for i in ids]
 
 
 def _texts(values: Sequence[str]) -> str:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from growthlab.pages.page import Article, Chapter, DataBlock, PageTable
+from growthlab.pages.page import Article, Cell, Chapter, DataBlock, PageRow, PageTable
 from growthlab.pages.text_table import format_number, metric_label
-from growthlab.review.review_contents import CustomerCase, ReviewContents, WrongPrediction
+from growthlab.review.review_contents import (
+    CustomerCase,
+    ListedItem,
+    ReviewContents,
+    WrongPrediction,
+)
 
 HIT = "\N{CHECK MARK} "
 LONGEST_TRUTH = 12
@@ -36,7 +41,7 @@ def _case_block(case: CustomerCase, label: str) -> DataBlock:
     models = list(case.lists)
     n_rows = max(map(len, case.lists.values()), default=0)
     rows = [
-        [str(place + 1), *(_place(case.lists[model], place) for model in models)]
+        PageRow([Cell(str(place + 1)), *(_place(case.lists[model], place) for model in models)])
         for place in range(n_rows)
     ]
     headers = ["rank", *(f"{m}: {label} {format_number(case.values[m])}" for m in models)]
@@ -44,7 +49,7 @@ def _case_block(case: CustomerCase, label: str) -> DataBlock:
     truth = ", ".join(case.truth[:LONGEST_TRUTH]) + (f", and {more} more" if more > 0 else "")
     return DataBlock(
         title=f"Customer {case.customer}",
-        table=PageTable.of_texts(headers, rows, *headers[1:]),
+        table=PageTable(headers, rows, frozenset(headers), named_rows=True),
         definitions={
             "before the cutoff": ", ".join(case.history) or "nothing",
             "after the cutoff": truth or "nothing",
@@ -52,11 +57,11 @@ def _case_block(case: CustomerCase, label: str) -> DataBlock:
     )
 
 
-def _place(listed: Sequence[tuple[str, bool]], place: int) -> str:
+def _place(listed: Sequence[ListedItem], place: int) -> Cell:
     if place >= len(listed):
-        return "-"
-    name, is_hit = listed[place]
-    return HIT + name if is_hit else name
+        return Cell("-")
+    item = listed[place]
+    return Cell(HIT + item.name if item.is_hit else item.name, picture=item.picture)
 
 
 def _wrong_block(model: str, wrong: Sequence[WrongPrediction]) -> DataBlock:

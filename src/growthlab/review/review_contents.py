@@ -15,10 +15,11 @@ from growthlab.pages.page import Badge
 
 
 class ListedItem(NamedTuple):
-    """An item of a list, and whether the customer took it afterwards."""
+    """An item of a list, whether the customer took it afterwards, and a picture that its address holds."""
 
     name: str
     is_hit: bool
+    picture: str = ""
 
 
 @dataclass(frozen=True)

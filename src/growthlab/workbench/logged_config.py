@@ -24,12 +24,12 @@ KEYS_OF_A_SEARCH = (
 )
 KEYS_OF_THE_MACHINES = ("cluster",)  # no address, and the same run wherever it is computed
 KEYS_NOT_LOGGED = (
-    *("rerun", "model", "n_jobs", "storage", "experiments", "output"),  # nor a password
+    *("rerun", "model", "n_jobs", "storage", "experiments", "output", "pictures"),  # nor a password
     *KEYS_OF_THE_MACHINES,
 )
 KEYS_OF_A_COMPARISON = ("models", "model_settings", "seeds", "origins")
 KEYS_NOT_OF_A_RUN = (
-    *("rerun", "experiments", "output"),
+    *("rerun", "experiments", "output", "pictures"),
     *(*KEYS_OF_THE_MACHINES, *KEYS_OF_A_COMPARISON, *KEYS_OF_A_SEARCH),
 )
 # runs of earlier versions have none

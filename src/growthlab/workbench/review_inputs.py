@@ -61,7 +61,7 @@ def review_contents(
     comparison = _with_tables(comparison, recorder)
     run = run_address(recorder.store, recorder.experiment_id, recorder.run_id)
     return replace(
-        customer_contents(bench, comparison),
+        customer_contents(bench, comparison, bench.config.pictures),
         badges=[*badges_of(bench), Badge("run", recorder.run_id[:SHORT], run)],
         earlier=comparison_before(recorder, comparison.objective),
         settings=[changed_settings(bench, c.name, c.name, c.settings) for c in contenders],
@@ -111,12 +111,14 @@ def _with_tables(comparison: Comparison, recorder: ComparisonRun) -> Comparison:
     return replace(comparison, outcomes={**comparison.outcomes, 0: newest})
 
 
-def customer_contents(bench: Workbench, comparison: Comparison) -> ReviewContents:
-    """The part of the contents that is about data and customers."""
+def customer_contents(
+    bench: Workbench, comparison: Comparison, pictures: str | None = None
+) -> ReviewContents:
+    """The part of the contents that is about data and customers; `pictures` is a folder of those of items."""
     users = np.asarray(comparison.outcomes[0][0].per_user["user_id"].astype(str))
     traits = customer_traits(bench, users)
     missing: dict[str, str] = {}
-    cases = _cases(bench, comparison, missing)
+    cases = _cases(bench, comparison, pictures, missing)
     return ReviewContents(
         comparison=comparison,
         traits=traits,
@@ -198,7 +200,7 @@ def pseudonym_of(bench: Workbench) -> Callable[[str], str]:
 
 
 def _cases(
-    bench: Workbench, comparison: Comparison, missing: dict[str, str]
+    bench: Workbench, comparison: Comparison, pictures: str | None, missing: dict[str, str]
 ) -> Sequence[CaseGroup]:
     """Customers with their lists; none for a task without lists, or where the lists were not kept."""
     tables = [seeds[0].tables for seeds in comparison.models.values()]
@@ -214,7 +216,7 @@ def _cases(
             "The objective is one number of all lists, by which no customer stands out."
         )
         return []
-    reader = CaseReader(comparison, past, pseudonym_of(bench))
+    reader = CaseReader(comparison, past, pseudonym_of(bench), pictures)
     return reader.groups(contents.reference, contents.rival)
 
 

@@ -77,7 +77,7 @@ def review_of_runs(command: Command) -> tuple[Workbench, ReviewContents]:
         bundle_mb=_sizes(runs, labels),
     )
     contents = replace(
-        customer_contents(bench, comparison),
+        customer_contents(bench, comparison, command.config.pictures),
         badges=[*badges_of(bench), *_links(store, runs, labels)],
         settings=[_settings(bench, store, run, n) for run, n in zip(runs, labels, strict=True)],
     )

@@ -49,7 +49,7 @@ from growthlab.workbench.workbench import Parts, Workbench
 
 KEYS_NOT_OF_TRAIN = (
     *(*KEYS_OF_A_SEARCH, *KEYS_OF_THE_MACHINES),
-    *("metrics", "models", "seeds", "experiments", "output"),
+    *("metrics", "models", "seeds", "experiments", "output", "pictures"),
 )
 TASK_SETTINGS_THAT_MAY_DIFFER = ("task.memory_mb", "task.min_deciding")  # no value depends on them
 WORDS_OF_THE_MACHINE = ("tracking", "cache=", "memory_gb=", "device=")

@@ -24,6 +24,7 @@ from growthlab.data.labelled_table import LabelledTable
 from growthlab.data.privacy import Privacy
 from growthlab.data.source import Data, DataSource, Source
 from growthlab.evaluation.leaderboard_columns import MetricColumn, build_metrics
+from growthlab.review.item_pictures import picture_folder
 from growthlab.split.fold import (
     Fold,
     LeavesOutBaskets,
@@ -84,6 +85,8 @@ def build_parts(
     warn_of_unused_settings(command, contenders, task, source.user_ids)
     cluster = build(config.cluster, Cluster) if "cluster" in config else ThisMachine()
     cluster.require(contenders, str(config.device))
+    if "pictures" in config and config.pictures is not None:
+        picture_folder(str(config.pictures))
     return Parts(
         command=command,
         source=source,
