@@ -169,10 +169,10 @@ def test_plots_need_enough_complete_trials() -> None:
         s.tell(trial, TrialResult("complete", (value, 1 - value)))
         if value == 0.1:
             drawn = set(search_figures(s.optuna, ["quality", "bundle_mb"]))
-            assert drawn == {"history_quality", "history_bundle_mb", "pareto_front"}
-    kinds = ("history", "parallel_coordinates")
+            assert drawn == {"history_quality", "history_bundle_mb", "trade_off"}
+    kinds = ("history", "settings")
     each = {f"{kind}_{name}" for kind in kinds for name in ("quality", "bundle_mb")}
-    assert set(search_figures(s.optuna, ["quality", "bundle_mb"])) == {*each, "pareto_front"}
+    assert set(search_figures(s.optuna, ["quality", "bundle_mb"])) == {*each, "trade_off"}
 
 
 def test_plots_do_not_change_the_style_of_other_figures() -> None:

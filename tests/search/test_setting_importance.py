@@ -40,6 +40,25 @@ def test_the_setting_that_decides_comes_first_and_shares_sum_to_one() -> None:
     assert setting_importance(searched(40)) == shares
 
 
+def test_a_stored_value_that_the_trial_did_not_read_counts_for_nothing() -> None:
+    study = optuna.create_study(direction="maximize")
+    widths = optuna.distributions.IntDistribution(1, 100)
+    kinds = optuna.distributions.CategoricalDistribution(["plain", "tversky"])
+    for number in range(40):
+        kind, params = ("plain", "tversky")[number % 2], {"width": 1 + number, "shape": 2 + number}
+        read = {"width", "kind"} | ({"shape"} if kind == "tversky" else set())
+        trial = optuna.create_trial(
+            params={**params, "kind": kind},
+            distributions={"width": widths, "shape": widths, "kind": kinds},
+            user_attrs={
+                "overrides": {k: v for k, v in params.items() if k in read} | {"kind": kind}
+            },
+            value=float(number),
+        )
+        study.add_trial(trial)
+    assert set(setting_importance(study)) == {"width", "kind"}
+
+
 def test_each_objective_has_its_own() -> None:
     study = searched(40, n_objectives=2)
     shares = setting_importance(study, lambda trial: trial.values[1])

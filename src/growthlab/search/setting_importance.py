@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from growthlab.search.stored_trial import overrides_of
+
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
@@ -51,5 +53,6 @@ def settings_of_all(trials: list[FrozenTrial]) -> list[str]:
     """The settings that every trial used and that differ between trials, by name."""
     if not trials:
         return []
-    used = set.intersection(*(set(trial.params) for trial in trials))
+    # a storage has a value of every setting for each trial, also of those that it did not read
+    used = set.intersection(*(set(trial.params) & set(overrides_of(trial)) for trial in trials))
     return sorted(n for n in used if len({str(trial.params[n]) for trial in trials}) > 1)
