@@ -33,7 +33,7 @@ CASES = {
 USED = (
     "train model=recommend/item_knn model.asymmetry=0.9 model.similarity=asymmetric_cosine",
     "train model=recommend/item_knn model.neighbours=5 seed=2",
-    "train model=recommend/content content@model.content=sentences model.step_decay=0.9",
+    "train model=recommend/content content@model.content=sentences model.content.model=x seed=2",
     "train model=recommend/markov privacy.keep_ids=false privacy.user_ids=pseudonym",
     "compare models=[item_knn,bpr] seeds=3 device=cpu",
     "compare models=[item_knn,bpr] device=cuda",

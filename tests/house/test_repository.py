@@ -39,6 +39,7 @@ IMPORTED_AS = {
     "scikit-learn": "sklearn",
     "faiss-cpu": "faiss",
     "hydra-core": "hydra",
+    "pillow": "PIL",
     "pyyaml": "yaml",
     "sentence-transformers": "sentence_transformers",
     "tea-tasting": "tea_tasting",

@@ -13,7 +13,7 @@ from growthlab.evaluation.leaderboard_columns import MetricColumn
 from growthlab.evaluation.outcome import Estimate, Outcome
 from growthlab.evaluation.plots import (
     BLUE,
-    PALE,
+    QUIET,
     SKY,
     curves,
     decile_calibration,
@@ -89,7 +89,7 @@ def comparison_figures(standings: Standings) -> dict[str, Figure]:
         row["model"]: Estimate(row[objective], row["low"], row["high"])
         for row in standings.table.to_dict("records")
     }
-    colours = {n: PALE if n in standings.baselines else SKY for n in estimates}
+    colours = {n: QUIET if n in standings.baselines else SKY for n in estimates}
     colours |= {winner: BLUE} if standings.chosen else {}
     figures = {
         "leaderboard": metric_bars(
@@ -98,6 +98,7 @@ def comparison_figures(standings: Standings) -> dict[str, Figure]:
             subtitle="dark: winner by validation; grey: baselines; whiskers: 95 % bounds",
             colours=colours,
             largest_first=standings.maximise,
+            points=True,
         )
     }
     best = list(standings.models)[:MOST_LINES]

@@ -67,16 +67,24 @@ def metric_bars(
     subtitle: str = "",
     colours: Mapping[str, str] | None = None,
     largest_first: bool = True,
+    points: bool = False,
 ) -> Figure:
-    """One horizontal bar per name, sorted, with its bounds as a whisker and its value next to it."""
+    """One horizontal bar per name, sorted, with its bounds as a whisker and its value next to it.
+
+    With `points` a dot in place of the bar: the axis need not begin at 0, which may mean nothing.
+    """
     known = {n: e for n, e in estimates.items() if np.isfinite(e.value)}
     order = sorted(known, key=lambda n: known[n].value, reverse=not largest_first)  # from below
     figure, axes = canvas(7.6, 1.5 + 0.36 * max(len(order), 1), title, subtitle)
     digits = decimals_for([e.value for e in known.values()])
     for place, name in enumerate(order):
         value, low, high = known[name]
-        axes.barh(place, value, height=0.62, color=(colours or {}).get(name, SKY))
-        end = max(value, 0)
+        colour = (colours or {}).get(name, SKY)
+        if points:
+            axes.plot(value, place, "o", color=colour, markersize=11, zorder=3)
+        else:
+            axes.barh(place, value, height=0.62, color=colour)
+        end = value if points else max(value, 0)
         if np.isfinite(low):
             axes.plot([low, high], [place, place], color=INK, linewidth=1.4, solid_capstyle="butt")
             end = max(end, high)
@@ -91,7 +99,8 @@ def metric_bars(
         )
     axes.set_yticks(range(len(order)), [_label(name) for name in order], fontsize=10)
     axes.tick_params(axis="y", length=0)
-    axes.axvline(0, color=QUIET, linewidth=0.8)
+    if not points:
+        axes.axvline(0, color=QUIET, linewidth=0.8)
     axes.grid(axis="y", visible=False)
     axes.spines["bottom"].set_visible(False)
     axes.set_ylim(-0.6, max(len(order), 1) - 0.4)

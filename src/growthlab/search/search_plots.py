@@ -71,8 +71,8 @@ def settings_figure(
         read = [n for n, trial in enumerate(trials) if setting in trial]
         _draw_setting(axes, [trials[n][setting] for n in read], [values[n] for n in read])
         if best in read:
-            spot = axes.collections[0].get_offsets()[read.index(best)]
-            axes.plot(*np.asarray(spot), "o", color=BLUE, markersize=8, zorder=3)
+            spots = np.asarray(axes.collections[0].get_offsets())
+            axes.plot(*spots[read.index(best)], "o", color=BLUE, markersize=8, zorder=3)
         axes.set_ylim(*_with_margin(values))
         axes.set_title(_label(setting.removeprefix("model.")), fontsize=10, color=INK, loc="left")
         _style(axes)
