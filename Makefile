@@ -6,7 +6,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 # a machine without a GPU can take PyTorch's CPU build: TORCH_INDEX_URL=<PyTorch's CPU index> make demo
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL),)
 DEMO ?= demo
-WORKERS ?= 2
+WORKERS ?= 3
 EXTRAS ?= dev
 PYTHONS ?= 3.11 3.12 3.13
 # in the order of the folders, which ends with doctests: no worker is idle while another has a long file

@@ -15,7 +15,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf, open_dict
 
-from growthlab.config.compose import compose
+from growthlab.config.compose import compose_choice
 from growthlab.config.space_from_config import range_texts
 from growthlab.core.build import build
 from growthlab.core.histories import EVENT_CODE, Catalogue, Histories
@@ -44,7 +44,7 @@ def new_model(name: str, epochs: int = 2, batch: int | None = None) -> Recommend
 
 def config_of(name: str) -> Any:
     """The compose node of a model's config file."""
-    return compose("train", [f"model=recommend/{name}"]).config.model
+    return compose_choice(f"model=recommend/{name}").model
 
 
 def fit(name: str, past: Histories, seed: int = 0) -> Recommender:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 
 from growthlab.core.errors import ConfigError, DataError
 from growthlab.networks.torch_threads import torch_threads
+from growthlab.training.eager_adamw import EagerAdamW
 from growthlab.training.fit_options import EpochVerdict, FitOptions
 from growthlab.training.loop import Trainer, device_of, torch_stream
 
@@ -300,3 +303,32 @@ def test_the_learning_rate_goes_down_in_a_straight_line_and_then_stays() -> None
 
 def test_a_constant_learning_rate_is_the_default() -> None:
     assert Trainer(epochs=3, lr=0.1).lr_at(3) == 0.1
+
+
+def test_the_optimiser_steps_as_torchs_to_the_last_bit() -> None:
+    ends = []
+    for kind in (torch.optim.AdamW, EagerAdamW):
+        layer = new_network().eval()
+        optimiser = kind(layer.parameters(), lr=0.1, weight_decay=0.01, fused=True)
+        for batch in batches(1):
+            optimiser.zero_grad()
+            (layer(batch.x) - batch.y).square().mean().backward()
+            optimiser.step()
+        again = kind(layer.parameters(), lr=0.1, weight_decay=0.01, fused=True)
+        again.load_state_dict(optimiser.state_dict())
+        again.step()
+        ends.append(weights(layer))
+    assert same(*ends)
+
+
+def test_a_training_does_not_load_the_compiler_of_torch() -> None:
+    script = (
+        "import sys, torch; from growthlab.training.loop import Trainer; layer = torch.nn.Linear(3, 1)\n"
+        "optimiser = Trainer()._optimiser(layer, torch.device('cpu'))\n"
+        "layer(torch.ones(2, 3)).sum().backward(); optimiser.step(); optimiser.zero_grad()\n"
+        "print(len(optimiser.state_dict()['state']), 'torch._dynamo' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["2", "False"]

@@ -119,6 +119,14 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
     return replace(composed, model_words=tuple(model_words), words=tuple(overrides))
 
 
+def compose_choice(word: str) -> DictConfig:
+    """The config of ``growthlab train`` with one choice, and nothing that would follow from it.
+
+    No metrics, search space or split are chosen: for whoever wants one part, a third of the work.
+    """
+    return _compose("train", [word]).config
+
+
 def sweep(overrides: Sequence[str]) -> Iterator[list[str]]:
     """The grid of ``-m``: each combination of ``a=1,2`` and ``b=range(3)`` as plain overrides."""
     from hydra.core.override_parser.overrides_parser import OverridesParser

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from growthlab.config.compose import Command, compose
+from growthlab.config.compose import Command, compose, compose_choice
 from growthlab.config.conf_tree import search_path
 from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError
@@ -25,6 +25,8 @@ KEYS_NOT_SAVED = (
     "tags",
 )  # of the machine or the run
 
+NO_METRICS = "metrics=[]"  # they are not saved, and are most of what is composed
+
 
 def save_experiment(folder: Path, name: str, winner: Command, remarks: str) -> Path:
     """Write ``folder/name.yaml``: the chosen groups, and every setting that differs from them.
@@ -34,13 +36,13 @@ def save_experiment(folder: Path, name: str, winner: Command, remarks: str) -> P
     ConfigError
         The folder cannot be written.
     """
-    default = compose("train", [])
+    default = compose("train", [NO_METRICS])
     chosen = {g: winner.chosen[g] for g in SAVED_GROUPS}
     words = [f"{g}={choice}" for g, choice in chosen.items()]
     family = chosen["model"].partition("/")[0]
-    inner = _inner_groups(winner.chosen, compose("train", words).chosen)
+    inner = _inner_groups(winner.chosen, compose("train", [*words, NO_METRICS]).chosen)
     words += [f"{g}={choice}" for g, choice in inner.items()]
-    base = _settings(compose("train", words).config, family)
+    base = _settings(compose("train", [*words, NO_METRICS]).config, family)
     settings = {k: v for k, v in _settings(winner.config, family).items() if k in base}
     overridden = {g: c for g, c in chosen.items() if g == "model" or c != default.chosen[g]} | inner
     content = {
@@ -100,7 +102,7 @@ def _settings(config: Any, family: str) -> dict[str, Any]:
 
 def _member(name: str, settings: Mapping[str, Any], family: str) -> Any:
     """The name of a member, with its settings that differ from its config file, if any."""
-    config = compose("train", [f"model={family}/{name}"]).config
+    config = compose_choice(f"model={family}/{name}")
     own = {k: v for k, v in settings.items() if k != "_partial_"}
     if "members" in own:
         own["members"] = [_member(n, inner, family) for n, inner in own["members"].items()]

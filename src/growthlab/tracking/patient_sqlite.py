@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -127,6 +128,12 @@ def wait_for_locked(path: Path) -> None:
     _locks.setdefault(_resolved(path), DatabaseLock(str(path)))
     if not event.contains(Engine, "do_connect", _connect):
         event.listen(Engine, "do_connect", _connect)
+
+
+def require_database(path: Path) -> None:
+    """Raise sqlite's error where it cannot open the file; MLflow would try again for minutes."""
+    with closing(sqlite3.connect(path, POLL_SECONDS, factory=PatientConnection)) as database:
+        database.cursor().execute("PRAGMA schema_version")
 
 
 def _connect(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> Any:

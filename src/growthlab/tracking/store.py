@@ -21,7 +21,7 @@ from growthlab.core.interrupts import raise_if_interrupted
 from growthlab.core.path_names import is_path_name
 from growthlab.core.storage_faults import ServerGoneError, raise_if_storage_failed
 from growthlab.tracking.new_sqlite_store import create_sqlite_store
-from growthlab.tracking.patient_sqlite import wait_for_locked
+from growthlab.tracking.patient_sqlite import require_database, wait_for_locked
 from growthlab.tracking.quiet_mlflow import quiet_mlflow
 from growthlab.tracking.server_faults import is_away, reason, refusal, without_waiting
 
@@ -92,6 +92,8 @@ class Store:
                     create_sqlite_store(
                         self._file, str(Path(self.artifacts or "mlartifacts").resolve())
                     )
+                elif self._file is not None:
+                    require_database(self._file)
                 client = UninterruptedClient(self.address, self.address)
                 client.search_experiments(max_results=1)
         except Exception as error:

@@ -20,6 +20,7 @@ from growthlab.networks.losses.cross_entropy import PRECISIONS, multiplies_bfloa
 from growthlab.networks.sequence_network import SequenceNetwork
 from growthlab.networks.torch_threads import torch_threads
 from growthlab.training.checkpoint import Checkpoint
+from growthlab.training.eager_adamw import EagerAdamW
 from growthlab.training.fit_options import EpochVerdict, FitOptions
 from growthlab.training.processes import TrainingJob, train_in_processes, training_folder
 from growthlab.training.ranks import OneProcess, check_divides
@@ -179,9 +180,7 @@ class Trainer:
 
     def _optimiser(self, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
         fused = device.type in ("cpu", "cuda")
-        return torch.optim.AdamW(
-            network.parameters(), lr=self.lr, weight_decay=self.l2, fused=fused
-        )
+        return EagerAdamW(network.parameters(), lr=self.lr, weight_decay=self.l2, fused=fused)
 
     def _epoch(
         self,

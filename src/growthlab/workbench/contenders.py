@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from growthlab.config import mistakes
-from growthlab.config.compose import Command, compose
+from growthlab.config.compose import Command, compose_choice
 from growthlab.config.conf_tree import choices
 from growthlab.config.model_node import model_node, model_resources
 from growthlab.config.model_settings import refuse_unknown_models
@@ -114,7 +114,7 @@ def left_out(task: Task) -> list[str]:
 
 def _node_of(task: Task, name: str) -> Any:
     """The config node of a model."""
-    return model_node(compose("train", [f"model={task.models}/{name}"]).config)
+    return model_node(compose_choice(f"model={task.models}/{name}"))
 
 
 def possible_models(task: Task) -> list[str]:

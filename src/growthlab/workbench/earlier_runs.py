@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from growthlab.config.compose import Command, compose
+from growthlab.config.compose import Command, compose, compose_choice
 from growthlab.config.model_node import model_node
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, quoted
@@ -170,7 +170,7 @@ def _models_that_continue(bench: Workbench) -> list[str]:
     """The models of the task whose fit can continue an earlier one."""
     family = bench.task.models
     nodes = {
-        name: model_node(compose("train", [f"model={family}/{name}"]).config)
+        name: model_node(compose_choice(f"model={family}/{name}"))
         for name in possible_models(bench.task)
     }
     models = {n: build(node, bench.task.model_type, "model") for n, node in nodes.items()}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from growthlab.config.compose import compose
+from growthlab.config.compose import compose_choice
 from growthlab.config.model_node import model_node
 from growthlab.core.atomic_write import atomic_file
 from growthlab.core.errors import ConfigError, DataError
@@ -237,8 +237,8 @@ def changed_settings(
     """The settings of a model, shown as `label`, that are not as in the model's own file."""
     default = {}  # of a model of one's own
     if model in possible_models(bench.task):
-        choice = f"model={bench.task.models}/{model}"
-        default = flattened(model_node(compose("train", [choice]).config))
+        config = compose_choice(f"model={bench.task.models}/{model}")
+        default = flattened(model_node(config))
     here = flattened(settings)
     changed = [
         (name, here.get(name, "not there"), default.get(name, "not there"))

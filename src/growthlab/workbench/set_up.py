@@ -11,7 +11,7 @@ from typing import Any
 from growthlab.bundle.manifest import Manifest
 from growthlab.cluster.base import Cluster
 from growthlab.cluster.this_machine import ThisMachine
-from growthlab.config.compose import Command, compose
+from growthlab.config.compose import Command, compose_choice
 from growthlab.config.conf_tree import choices
 from growthlab.core.build import build
 from growthlab.core.errors import ConfigError, quoted
@@ -253,7 +253,7 @@ def cache_folder(config: Any) -> Path:
 
 def tasks_for_tables() -> list[str]:
     """The tasks that can be asked of a customer table without events."""
-    nodes = {name: compose("train", [f"task={name}"]).config.task for name in choices("task")}
+    nodes = {name: compose_choice(f"task={name}").task for name in choices("task")}
     return [n for n, node in nodes.items() if isinstance(build(node, Task), AnswersForTables)]
 
 
