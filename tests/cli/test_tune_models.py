@@ -12,7 +12,7 @@ from tests.patience import PATIENCE
 
 from growthlab.config.conf_tree import choices
 
-WORDS = ("tune", "models=[popularity,item_knn,markov,gru4rec]", *SHOP, "study=even")
+WORDS = ("tune", "models=[popularity,item_knn,markov,bpr]", *SHOP, "study=even")
 WORDS += ("budget.trials=2", "model.trainer.epochs=2", "seeds=2", "metrics=[ranking/ndcg]")
 
 
@@ -56,9 +56,9 @@ def test_models_have_the_same_budget_and_are_compared(tuned: Tuned) -> None:
         "popularity": 1,
         "item_knn": 2,
         "markov": 2,
-        "gru4rec": 2,
+        "bpr": 2,
     }
-    assert (table.loc[["item_knn", "markov", "gru4rec"], "minutes"] >= 0).all()
+    assert (table.loc[["item_knn", "markov", "bpr"], "minutes"] >= 0).all()
     assert table.loc["popularity", "remarks"] == "no search space: its own settings"
     assert table.loc["popularity", "best valid"] > 0
     assert "no search space" in done.out
@@ -69,12 +69,12 @@ def test_models_have_the_same_budget_and_are_compared(tuned: Tuned) -> None:
         "even-popularity": 1,
         "even-item_knn": 2,
         "even-markov": 2,
-        "even-gru4rec": 2,
+        "even-bpr": 2,
     }
     children = workspace.runs("top_n", kind="model")
     entries = [r for r in children if r.info.status == "FINISHED"]
     ended = [r.data.tags["model"] for r in entries]
-    assert sorted(ended) == ["gru4rec", "gru4rec", "item_knn", "markov", "popularity"]  # 2 seeds
+    assert sorted(ended) == ["bpr", "bpr", "item_knn", "markov", "popularity"]  # 2 seeds
     assert set(tuned.before) <= set(ended)
 
     searches = {r.data.tags["study"]: r for r in workspace.runs("top_n", kind="search")}
@@ -88,9 +88,9 @@ def test_models_have_the_same_budget_and_are_compared(tuned: Tuned) -> None:
 
 def test_the_winner_of_each_model_is_an_experiment_file(tuned: Tuned) -> None:
     files = sorted(p.stem for p in (tuned.workspace.folder / "conf" / "experiment").iterdir())
-    assert files == ["even-gru4rec", "even-item_knn", "even-markov"]
-    shown = tuned.workspace.growthlab("train", "experiment=even-gru4rec", "--cfg", "job")
-    assert "growthlab.models.recommend.gru4rec.GRU4Rec" in shown.out
+    assert files == ["even-bpr", "even-item_knn", "even-markov"]
+    shown = tuned.workspace.growthlab("train", "experiment=even-bpr", "--cfg", "job")
+    assert "growthlab.models.recommend.bpr.BPR" in shown.out
     assert "epochs: 2" in shown.out
 
 

@@ -110,7 +110,7 @@ def test_a_run_of_a_split_without_a_cutoff_is_refused(workspace: Workspace, shor
 def test_without_a_cutoff_only_a_run_of_the_same_split_can_be_continued(
     workspace: Workspace,
 ) -> None:
-    words = ["train", *GRU, "data.days=150", "split=leave_last_out"]
+    words = ["train", "model=recommend/bpr", *SMALL, "data.days=150", "split=leave_last_out"]
     run_id = run_id_of(workspace, workspace.growthlab(*words))
     line = workspace.growthlab(*words, "split.cold_share=0.1", f"warm={run_id}").mistake
     assert line.startswith(f"warm={run_id} has split.cold_share=0.0, and this one has 0.1: ")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
-import os
 import pkgutil
 import re
+import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
@@ -39,12 +41,43 @@ def driver() -> ModuleType:
     return module
 
 
-def python(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """A Python command with the package of this checkout."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    return subprocess.run(
-        [sys.executable, *map(str, words)], cwd=cwd, env=env, capture_output=True, text=True
-    )
+class Ended(NamedTuple):
+    """How a script ended, and what it said."""
+
+    status: Any
+    out: str
+    err: str
+
+
+def script(path: Path, *words: str, cwd: Path) -> Ended:
+    """Run a script in this process, as in one of its own.
+
+    What it imports from beside itself is loaded anew, and gone afterwards; pandas and the like are not.
+    """
+    out, err, loaded = io.StringIO(), io.StringIO(), beside_studies()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in loaded:
+            patch.delitem(sys.modules, name)
+        patch.setattr(sys, "argv", [str(path), *words])
+        patch.setenv("PYTHONPATH", str(ROOT / "src"))  # of the commands that it starts
+        patch.setattr(sys, "path", [str(path.parent), *sys.path])
+        patch.chdir(cwd)
+        status: Any = 0
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                runpy.run_path(str(path), run_name="__main__")
+        except SystemExit as ended:
+            status = ended.code or 0
+        finally:
+            for name in beside_studies():
+                del sys.modules[name]
+    return Ended(status, out.getvalue(), err.getvalue())
+
+
+def beside_studies() -> list[str]:
+    """The names of the modules that lie in a folder called experiments."""
+    files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
+    return [name for name, file in files.items() if file and "experiments" in Path(file).parts]
 
 
 @each_study
@@ -97,8 +130,8 @@ def test_its_tables_are_rebuilt_from_its_results(study: Path, tmp_path: Path) ->
     shutil.rmtree(copy / "tables", ignore_errors=True)
     for shared in EXPERIMENTS.glob("*.py"):
         shutil.copy(shared, copy.parent)
-    done = python(copy / "table.py", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = script(copy / "table.py", cwd=tmp_path)
+    assert done.status == 0, done.err
     assert (copy / "README.md").read_text() == (study / "README.md").read_text()
     assert {p.name: p.read_text() for p in (copy / "tables").glob("*")} == {
         p.name: p.read_text() for p in (study / "tables").glob("*")
@@ -107,12 +140,12 @@ def test_its_tables_are_rebuilt_from_its_results(study: Path, tmp_path: Path) ->
 
 @each_study
 def test_it_has_the_common_command_line(study: Path, tmp_path: Path) -> None:
-    shown = python(study / "run.py", "--help", cwd=tmp_path)
-    assert shown.returncode == 0, shown.stderr
+    shown = script(study / "run.py", "--help", cwd=tmp_path)
+    assert shown.status == 0, shown.err
     needs_data = "data" in yaml.safe_load((study / "plan.yaml").read_text())
     usage = "usage: run.py [-h] [--only NAME [NAME ...]]" + " DATA" * needs_data
     on_a_cluster = " [--cluster HOST:PORT]"  # of the common driver
-    assert shown.stdout.splitlines()[0].replace(on_a_cluster, "") == usage
+    assert shown.out.splitlines()[0].replace(on_a_cluster, "") == usage
 
 
 @each_study
@@ -143,15 +176,15 @@ def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_driver_runs_what_is_left_of_the_plan_and_keeps_what_is_there(
     small_study: Path,
 ) -> None:
-    first = python(small_study / "run.py", "--only", "first", cwd=small_study)
-    assert first.returncode == 0, first.stderr
+    first = script(small_study / "run.py", "--only", "first", cwd=small_study)
+    assert first.status == 0, first.err
     results = pd.read_csv(small_study / "results.csv")
     assert list(results.columns) == COLUMNS.split()
     assert results["protocol"].str.startswith("cutoff ").all()
 
-    both = python(small_study / "run.py", cwd=small_study)
-    assert both.returncode == 0, both.stderr
-    assert "first/popularity: finished before" in both.stdout
+    both = script(small_study / "run.py", cwd=small_study)
+    assert both.status == 0, both.err
+    assert "first/popularity: finished before" in both.out
     table = pd.read_csv(small_study / "results.csv")
     assert set(table["protocol"]) == {*results["protocol"], "another shop"}
     kept = table[table["protocol"] != "another shop"].reset_index(drop=True)
@@ -159,10 +192,10 @@ def test_the_driver_runs_what_is_left_of_the_plan_and_keeps_what_is_there(
 
 
 def test_a_name_that_is_not_in_the_plan_is_refused_with_those_that_are(small_study: Path) -> None:
-    refused = python(small_study / "run.py", "--only", "third", cwd=small_study)
-    assert refused.returncode == 2
+    refused = script(small_study / "run.py", "--only", "third", cwd=small_study)
+    assert refused.status == 2
     possible = "first, first/popularity, second, second/popularity"
-    assert refused.stderr.splitlines()[-1].endswith(f"--only third: possible are {possible}")
+    assert refused.err.splitlines()[-1].endswith(f"--only third: possible are {possible}")
 
 
 @pytest.mark.parametrize("name", ["platform_cost", "evaluation"])

@@ -42,9 +42,9 @@ def test_processes_that_open_a_new_store_at_once_share_it(folder: Path) -> None:
         command = [sys.executable, "-c", OPEN_STORE]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
-    with ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(open_store, range(3)))
-    assert [d.returncode for d in done] == [0, 0, 0], done[0].stderr
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(open_store, range(2)))
+    assert [d.returncode for d in done] == [0, 0], done[0].stderr
     assert len({d.stdout for d in done}) == 1  # one experiment
     with closing(sqlite3.connect(folder / "mlflow.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
