@@ -8,9 +8,9 @@ import pytest
 
 from growthlab.bundle.batch import ThisProcess
 from growthlab.bundle.finished_blocks import LostEngineError, finished_blocks
-from growthlab.cluster import spark_batch
 from growthlab.cluster.batch_engine import batch_engine
 from growthlab.core.errors import ConfigError
+from growthlab.data.spark import spark_session
 
 
 def test_the_default_is_this_process() -> None:
@@ -34,13 +34,13 @@ def test_a_setting_that_does_not_fit_is_one_line(
 def test_without_the_package_the_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(spark_batch, "find_spec", lambda name: None)
+    monkeypatch.setattr(spark_session, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'growthlab\[spark\]'"):
         batch_engine("spark", None)
 
 
 def test_without_java_the_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spark_batch, "find_spec", lambda name: object())
+    monkeypatch.setattr(spark_session, "find_spec", lambda name: object())
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(ConfigError, match="needs Java 17 or newer"):

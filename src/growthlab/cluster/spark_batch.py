@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import version
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,22 +24,17 @@ from growthlab.core.errors import (
     GrowthlabError,
     one_line,
 )
+from growthlab.data.spark.spark_session import (
+    master_or_default,
+    require_spark,
+    spark_errors,
+    start_session,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-LONGEST_REASON = 300  # characters
 ERRORS = {e.__name__: e for e in (AnswerError, BundleError, ConfigError, DataError)}
-ON_THIS_MACHINE = {
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.ui.enabled": "false",
-}
-SPARK_VARIABLES = (
-    "SPARK_CONF_DIR",
-    "SPARK_HOME",
-    "PYSPARK_SUBMIT_ARGS",
-)  # of an installation with settings
 
 
 class Answered(NamedTuple):
@@ -99,12 +90,8 @@ class SparkCluster:
     """
 
     def __init__(self, master: str | None = None) -> None:
-        if find_spec("pyspark") is None:
-            raise ConfigError("engine=spark needs pyspark: pip install 'growthlab[spark]'")
-        if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-            raise ConfigError("engine=spark needs Java 17 or newer, and there is no java here")
-        configured = any(name in os.environ for name in SPARK_VARIABLES)
-        self.master = master or ("" if configured else "local[*]")
+        require_spark("engine=spark")
+        self.master = master_or_default(master)
 
     def writers(
         self, job: BatchJob, bundle: Bundle, blocks: Iterable[RequestRows]
@@ -137,37 +124,16 @@ class SparkCluster:
         if running is not None:
             yield running
             return
-        builder = SparkSession.builder.appName("growthlab")
-        builder = builder.config("spark.ui.showConsoleProgress", "false")
-        if self.master:
-            builder = builder.master(self.master)
-        if self.master.startswith("local"):
-            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-            for name, value in ON_THIS_MACHINE.items():
-                builder = builder.config(name, value)
-        spark = builder.getOrCreate()
-        spark.sparkContext.setLogLevel("ERROR")
+        spark = start_session(self.master)
         try:
             yield spark
         finally:
             spark.stop()
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """What Spark raises in the block is one line: a wrong address, a cluster that is gone."""
-        from py4j.protocol import Py4JError
-        from pyspark.errors import PySparkException
-
-        try:
-            yield
-        except (PySparkException, Py4JError) as error:
-            cause = getattr(error, "java_exception", None)
-            said = one_line(RuntimeError(cause.getMessage() if cause is not None else str(error)))
-            raise LostEngineError(
-                f"engine=spark, spark_master={self.master or 'as configured'}: "
-                f"{said[:LONGEST_REASON].rstrip('. :')}: the same command goes on after the last "
-                "finished block"
-            ) from error
+    def _errors(self) -> AbstractContextManager[None]:
+        said = f"engine=spark, spark_master={self.master or 'as configured'}"
+        hint = "the same command goes on after the last finished block"
+        return spark_errors(said, LostEngineError, hint)
 
 
 @cache

@@ -17,6 +17,7 @@ from growthlab.config.conf_tree import CONF, choices, search_path
 from growthlab.config.local_settings import LocalSettings, local_settings
 from growthlab.config.model_settings import settings_words
 from growthlab.config.own_files import LOCAL_SETTINGS, own_source, refuse_places_outside
+from growthlab.config.part_words import chooses_part, missing_part, part_words
 from growthlab.config.typed_words import as_typed, typed_mappings
 from growthlab.core.errors import ConfigError
 from growthlab.core.plain_values import plain_values
@@ -94,7 +95,8 @@ def compose(command: str, overrides: Sequence[str]) -> Command:
     ConfigError
         An unknown key or choice, a value of the wrong form or type, or a missing value.
     """
-    base, words, model_words = _base(command), [_quoted(as_typed(w)) for w in overrides], []
+    base, model_words = _base(command), list[str]()
+    words = [*part_words([_quoted(as_typed(w)) for w in overrides], base.config)]
     words = [*local_settings().words(base.groups & CHOSEN_FOR_ONE, words), *words]
     for word in words:
         mistakes.refuse_hydra(mistakes.config_group_of(word))
@@ -340,10 +342,12 @@ def _composed_once(
 def _explanation(command: str, overrides: Sequence[str], error: Exception) -> str:
     """One line on which of the overrides is wrong, and what is possible."""
     base = _base(command)
-    wrong = mistakes.mistake_in_choices(overrides, base.groups)
+    wrong = mistakes.mistake_in_choices(overrides, base.groups) or missing_part(overrides)
     if wrong:
         return wrong
-    group_words = [w for w in overrides if mistakes.config_group_of(w) in base.groups]
+    group_words = [
+        w for w in overrides if mistakes.config_group_of(w) in base.groups or chooses_part(w)
+    ]
     try:
         config = _compose(command, group_words, plain=True).config
         parts = [w for w in overrides if mistakes.chooses_inner_part(w, config)]

@@ -8,6 +8,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,7 @@ OfArray = Callable[..., pa.Array]
 LEAST_GB = 0.25
 HALF = "50%"
 _SETTINGS = {"memory_limit": HALF}  # of every new database
+_NUMBERS = count(1)
 _OWNED: list[Path] = []
 _HELD = ExitStack()
 atexit.register(_HELD.close)
@@ -55,7 +57,6 @@ def database(*, on_disk: bool = False) -> duckdb.DuckDBPyConnection:
     path = f"{folder}.duckdb" if on_disk else ":memory:"
     connection = duckdb.connect(path, config=config | settings)  # type: ignore[arg-type]
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("CREATE SEQUENCE numbers START 1")
     for name, function, arguments, result in _FUNCTIONS:
         connection.create_function(  # type: ignore[call-overload]
             name,
@@ -68,6 +69,17 @@ def database(*, on_disk: bool = False) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+class DuckDBEngine:
+    """DuckDB in this process, as the engine of a log."""
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """See `SqlEngine.connect`."""
+        return database()
+
+
+DUCKDB = DuckDBEngine()
+
+
 @contextmanager
 def order_made_by_query(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Let the database read in any order within the block, where ORDER BY makes one: that saves memory."""
@@ -78,20 +90,14 @@ def order_made_by_query(connection: duckdb.DuckDBPyConnection) -> Iterator[None]
         connection.execute("SET preserve_insertion_order = true")
 
 
-def store_frame(
-    connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame | pa.Table
-) -> None:
-    """Write a frame into a new table."""
-    if isinstance(frame, pd.DataFrame):
-        frame = pa.Table.from_pandas(frame, preserve_index=False)
-    connection.register("incoming", frame)
-    connection.execute(f"CREATE TABLE {table} AS SELECT * FROM incoming")
-    connection.unregister("incoming")
+def next_number() -> int:
+    """A number that no table of any database of this process has in its name."""
+    return next(_NUMBERS)
 
 
-def next_number(connection: duckdb.DuckDBPyConnection) -> int:
-    """A number that no table of the database has in its name."""
-    return int(connection.execute("SELECT nextval('numbers')").fetchall()[0][0])
+def scratch_path(name: str) -> Path:
+    """A new path that only this user can read, which goes with the databases of this process."""
+    return _own_folder() / f"{secrets.token_hex(8)}-{name}"
 
 
 def _own_folder() -> Path:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
-from weakref import WeakSet
 
 import duckdb
 import pandas as pd
@@ -17,20 +15,32 @@ from growthlab.core.errors import DataError, first_line
 from growthlab.core.pseudonyms import NAMES_IN_DATA, PseudonymKey
 from growthlab.data.calendar import UTC_CALENDAR, Calendar
 from growthlab.data.columns import check_events, checked_items, checked_users
-from growthlab.data.counted_events import CountedEvents
-from growthlab.data.database import database, next_number, order_made_by_query, store_frame
+from growthlab.data.database import (
+    DUCKDB,
+    database,
+    next_number,
+    order_made_by_query,
+    scratch_path,
+)
 from growthlab.data.digest import content_digest
-from growthlab.data.kinds import EVENT_COLUMNS
 from growthlab.data.parts import EVENTS_A_PART, part_borders, part_conditions
 from growthlab.data.privacy import KeptIds, write_pseudonyms
+from growthlab.data.queried_events import QueriedEvents, close_at_exit
 from growthlab.data.read_events import EventReading, read_events
 from growthlab.data.readers.frame_table import FrameTable
 from growthlab.data.readers.table_file import TableFile
-from growthlab.data.saved_log import EVENTS, SavedLog, event_order, read_saved, write_events
+from growthlab.data.saved_log import SavedLog, events_in, read_saved, write_events
+from growthlab.data.sql_engine import (
+    SqlConnection,
+    SqlEngine,
+    WritesFolders,
+    in_duckdb,
+    store_frame,
+)
 from growthlab.data.sql_text import quoted_text
 
 
-class EventLog(CountedEvents):
+class EventLog(QueriedEvents):
     """Events of users with items, and tables of the items and users.
 
     `where`, `derive` and `query` work on the SQL tables `events` (all columns of `EVENT_COLUMNS`,
@@ -47,7 +57,7 @@ class EventLog(CountedEvents):
 
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
+        connection: SqlConnection,
         tables: Mapping[str, str],
         *,
         name: str,
@@ -61,8 +71,7 @@ class EventLog(CountedEvents):
         currency: str | None = None,
         calendar: Calendar = UTC_CALENDAR,
     ) -> None:
-        self._connection = connection  # this log's own, on the shared database
-        self._tables = dict(tables)  # events, items, users -> the name of the stored table
+        self._connection, self._tables = connection, dict(tables)
         self.name = name
         self.columns = columns
         self.items = items
@@ -75,7 +84,7 @@ class EventLog(CountedEvents):
         self._digest = digest
         for table, stored in self._tables.items():
             connection.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {stored}")
-        _OPEN.add(self)
+        close_at_exit(self)
 
     @classmethod
     def from_frames(
@@ -133,9 +142,9 @@ class EventLog(CountedEvents):
         )
 
     @classmethod
-    def open(cls, folder: str | Path) -> Self:
+    def open(cls, folder: str | Path, engine: SqlEngine = DUCKDB) -> Self:
         """The log that `save` wrote to the folder; its events stay in Parquet until queried."""
-        connection = database()
+        connection = engine.connect()
         saved = read_saved(Path(folder), connection, "events_0")
         log = cls._over(
             connection,
@@ -161,10 +170,31 @@ class EventLog(CountedEvents):
         try:
             with atomic_folder(folder) as new:
                 write_events(self._connection, new, self.columns, self.ordered_by)
-                self._saved(f"read_parquet({quoted_text((new / EVENTS).as_posix())})").write(new)
+                self._in_duckdb(new)._saved(events_in(new)).write(new)
         except (OSError, duckdb.IOException) as error:
             raise DataError(f"{folder} cannot be written: {first_line(error)}") from error
         return self.open(folder)
+
+    def _in_duckdb(self, folder: Path) -> Self:
+        """The log; one of another engine as DuckDB reads the events that were written to a folder."""
+        if not isinstance(self._connection, WritesFolders):
+            return self
+        return self.over(database(), events_in(folder))
+
+    def on(self, engine: SqlEngine) -> Self:
+        """The same log on another engine, which gets the events as a file."""
+        path = quoted_text(scratch_path("events.parquet").as_posix())
+        self._connection.execute(f"COPY (SELECT * FROM events) TO {path} (FORMAT parquet)")
+        return self.over(engine.connect(), f"read_parquet({path})")
+
+    def over(self, connection: SqlConnection, events: str) -> Self:
+        """The same log with its events in another place: a table in SQL that the connection reads."""
+        connection.execute(f"CREATE VIEW events_0 AS SELECT * FROM {events}")
+        kept = ("name", "columns", "cleaning", "key_fingerprint", "currency", "calendar")
+        settings = {name: getattr(self, name) for name in kept}
+        log = self._over(connection, self.items, self.users, **settings)
+        log._counts, log._value = self._counts, self._value
+        return log
 
     def _saved(self, events: str) -> SavedLog:
         """What stands beside the events, which are read from where they were written."""
@@ -178,7 +208,7 @@ class EventLog(CountedEvents):
             users=self.users,
             key_fingerprint=self.key_fingerprint,
             currency=self.currency,
-            borders=self.borders or part_borders(self._connection, n_parts, events),
+            borders=self.borders or part_borders(in_duckdb(self._connection), n_parts, events),
             counts=self._count(),
         )
 
@@ -204,7 +234,7 @@ class EventLog(CountedEvents):
     def in_parts(self, n: int) -> Self:
         """The same log, cut into about so many `parts`."""
         log = self.with_cleaning(self.cleaning)
-        log.borders = part_borders(self._connection, n)
+        log.borders = part_borders(in_duckdb(self._connection), n)
         return log
 
     def derive(
@@ -223,7 +253,7 @@ class EventLog(CountedEvents):
         log has not, `clears` the other way round.
         """
         cursor = self._connection.cursor()
-        name = f"events_{next_number(cursor)}"
+        name = f"events_{next_number()}"
         kind = "TABLE" if store else "VIEW"
         # the stored tables, as no other connection can see this log's temporary views
         stored = dict(self._tables)
@@ -260,7 +290,7 @@ class EventLog(CountedEvents):
             if frame is None:
                 tables.pop(table, None)
             elif frame is not own:
-                tables[table] = f"{table}_{next_number(cursor)}"
+                tables[table] = f"{table}_{next_number()}"
                 store_frame(cursor, tables[table], frame)
         log = self._with(cursor, tables)
         log.items, log.users = items, users
@@ -285,7 +315,7 @@ class EventLog(CountedEvents):
         stored = [self._tables[t] for t in ("events", "users") if t in self._tables]
         renamed, pairs = self._with_pseudonyms_of("user_id", NAMES_IN_DATA, key, stored)
         if kept is not None:
-            kept.add(renamed._connection, pairs)
+            kept.add(in_duckdb(renamed._connection), pairs)
         if self.users is not None:
             names = key.pseudonyms(NAMES_IN_DATA, self.users["user_id"])
             renamed = renamed.with_tables(self.items, self.users.assign(user_id=names))
@@ -302,8 +332,8 @@ class EventLog(CountedEvents):
         self, column: str, namespace: str, key: PseudonymKey, tables: Sequence[str]
     ) -> tuple[Self, str]:
         """The log with pseudonyms in a column of events, and the table of texts and pseudonyms."""
-        cursor = self._connection.cursor()
-        pairs = f"pseudonyms_{next_number(cursor)}"
+        cursor = in_duckdb(self._connection).cursor()
+        pairs = f"pseudonyms_{next_number()}"
         write_pseudonyms(cursor, key, namespace, column, tables, pairs)
         log = self.derive(
             f"SELECT events.* REPLACE ({pairs}.pseudonym AS {column}) "
@@ -311,46 +341,29 @@ class EventLog(CountedEvents):
         )
         return log, pairs
 
-    def query(self, sql: str) -> pd.DataFrame:
-        """The rows of a SQL query over `events`, `items` and `users`, as a frame of its own."""
-        return self._execute(sql).df().copy()
-
-    def arrow(self, sql: str) -> pa.Table:
-        """As `query`, without pandas: texts stay outside Python."""
-        try:
-            return self._connection.sql(sql).to_arrow_table()
-        except duckdb.Error as error:
-            raise DataError(f"{self.name} cannot answer: {first_line(error)}") from None
-
-    def to_pandas(self) -> pd.DataFrame:
-        """The events with the columns of the log, sorted by user, time, item and type."""
-        present = ", ".join(c for c in EVENT_COLUMNS if c in self.columns)
-        return self.query(
-            f"SELECT {present} FROM events ORDER BY {event_order(self.columns, self.ordered_by)}"
-        )
-
-    @property
-    def stored_events(self) -> str:
-        """See `CountedEvents.stored_events`."""
-        return self._tables["events"]
-
     @property
     def digest(self) -> str:
         """SHA-256 of the content of events, items and users (not of the name or the report)."""
-        if self._digest is None:
+        if self._digest is None and isinstance(self._connection, WritesFolders):
+            folder = scratch_path("log")
+            folder.mkdir(0o700)
+            write_events(self._connection, folder, self.columns, self.ordered_by)
+            self._digest = self._in_duckdb(folder).digest
+        elif self._digest is None:
             self._digest = self._digest_of("events")
         return self._digest
 
     def _digest_of(self, events: str) -> str:
         """The digest of this log, whose events are read from another table."""
         tables = {table: table for table in sorted(self._tables)} | {"events": events}
-        with order_made_by_query(self._connection):
-            return content_digest(self._connection, tables)
+        connection = in_duckdb(self._connection)
+        with order_made_by_query(connection):
+            return content_digest(connection, tables)
 
     @classmethod
     def _over(
         cls,
-        connection: duckdb.DuckDBPyConnection,
+        connection: SqlConnection,
         items: pd.DataFrame | None,
         users: pd.DataFrame | None,
         **settings: Any,
@@ -362,7 +375,7 @@ class EventLog(CountedEvents):
                 store_frame(connection, tables[table], frame)
         return cls(connection.cursor(), tables, items=items, users=users, **settings)
 
-    def _with(self, cursor: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> Self:
+    def _with(self, cursor: SqlConnection, tables: Mapping[str, str]) -> Self:
         return type(self)(
             cursor,
             tables,
@@ -376,23 +389,3 @@ class EventLog(CountedEvents):
             currency=self.currency,
             calendar=self.calendar,
         )
-
-    def _fetch_one(self, sql: str) -> tuple[Any, ...]:
-        # fetchall, because DuckDB keeps the connection busy until the last row is fetched
-        return self._execute(sql).fetchall()[0]
-
-    def _execute(self, sql: str) -> duckdb.DuckDBPyConnection:
-        try:
-            return self._connection.execute(sql)
-        except duckdb.Error as error:
-            raise DataError(f"{self.name} cannot answer: {first_line(error)}") from None
-
-
-_OPEN: WeakSet[EventLog] = WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    """Close the connections, so that DuckDB deletes its temporary files."""
-    for log in list(_OPEN):
-        log._connection.close()

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
+from growthlab.data.kinds import EVENT_COLUMNS
+
 BEHAVIOURS = {  # event types of browsing -> the plural used in names of features
     "view": "views",
     "search": "searches",
@@ -62,3 +64,10 @@ def hashed_place(column: str, seed: int, purpose: str) -> str:
     """SQL for a whole number from 0 to 2 ** 32 - 1 that depends on a raw id, a seed and a purpose alone."""
     key = f"md5(concat_ws(chr(31), {int(seed)}, '{purpose}', {column}))"
     return f"CAST('0x' || left({key}, 8) AS BIGINT)"
+
+
+def event_order(columns: frozenset[str], ordered_by: str) -> str:
+    """SQL for the order of events: by every column, so that it does not depend on how they were stored."""
+    first = ["user_id", ordered_by, "item_id", "event_type"]
+    last = [c for c in EVENT_COLUMNS if c in columns and c not in first]
+    return ", ".join([*first, *last])

@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from growthlab.core.errors import DataError, first_line
 from growthlab.data.database import order_made_by_query
+from growthlab.data.event_sql import event_order
 from growthlab.data.kinds import EVENT_COLUMNS
+from growthlab.data.sql_engine import SqlConnection, WritesFolders, in_duckdb
 from growthlab.data.sql_text import quoted_text
 
 SCHEMA_VERSION = 1
@@ -60,7 +62,15 @@ class SavedLog:
         (folder / "log.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
-def read_saved(folder: Path, connection: duckdb.DuckDBPyConnection, view: str) -> SavedLog:
+def events_in(folder: Path) -> str:
+    """SQL for the table of the events in a folder: one file, or one of several that an engine wrote."""
+    path = folder / EVENTS
+    return (
+        f"read_parquet({quoted_text((path / '*.parquet' if path.is_dir() else path).as_posix())})"
+    )
+
+
+def read_saved(folder: Path, connection: SqlConnection, view: str) -> SavedLog:
     """What `SavedLog.write` wrote; the events become a view, and stay in Parquet until queried.
 
     Raises
@@ -74,9 +84,8 @@ def read_saved(folder: Path, connection: duckdb.DuckDBPyConnection, view: str) -
         raise DataError(f"{folder} is not a saved log: no readable log.json in it") from None
     if about.pop("schema_version", None) != SCHEMA_VERSION:
         raise DataError(f"{folder} has another format version: delete it and prepare again")
-    events = quoted_text((folder / EVENTS).as_posix())
     try:
-        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({events})")
+        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {events_in(folder)}")
         items, users = (_read_if_there(folder / f"{t}.parquet") for t in ("items", "users"))
     except (OSError, duckdb.Error, pa.ArrowException) as error:
         raise DataError(
@@ -94,28 +103,24 @@ def read_saved(folder: Path, connection: duckdb.DuckDBPyConnection, view: str) -
 
 
 def write_events(
-    connection: duckdb.DuckDBPyConnection, folder: Path, columns: frozenset[str], ordered_by: str
+    connection: SqlConnection, folder: Path, columns: frozenset[str], ordered_by: str
 ) -> None:
     """Write the table `events`, sorted; columns without a value take no part in the sorting."""
     order = event_order(columns, ordered_by)
+    if isinstance(connection, WritesFolders):
+        connection.write_folder(f"SELECT * FROM events ORDER BY {order}", folder / EVENTS)
+        return
     present = ", ".join(c for c in EVENT_COLUMNS if c in columns)
     described = connection.execute("DESCRIBE events").fetchall()
     all_columns = ", ".join(
         f'"{name}"' if name in columns else f'NULL::{kind} AS "{name}"'
         for name, kind, *_ in described
     )
-    with order_made_by_query(connection):
+    with order_made_by_query(in_duckdb(connection)):
         connection.execute(
             f"COPY (SELECT {all_columns} FROM (SELECT {present} FROM events ORDER BY {order})) "
             f"TO {quoted_text((folder / EVENTS).as_posix())} (FORMAT parquet)"
         )
-
-
-def event_order(columns: frozenset[str], ordered_by: str) -> str:
-    """SQL for the order of events: by every column, so that it does not depend on how they were stored."""
-    first = ["user_id", ordered_by, "item_id", "event_type"]
-    last = [c for c in EVENT_COLUMNS if c in columns and c not in first]
-    return ", ".join([*first, *last])
 
 
 def _read_if_there(path: Path) -> pd.DataFrame | None:

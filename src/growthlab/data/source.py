@@ -21,6 +21,7 @@ from growthlab.core.file_settings import INPUT_FILE
 from growthlab.core.private_files import private_files
 from growthlab.core.pseudonyms import PLAIN, find_or_create_key
 from growthlab.data.cleaning import Cleaning
+from growthlab.data.database import DUCKDB
 from growthlab.data.event_log import EventLog
 from growthlab.data.file_digests import CONTENT, FileDigests
 from growthlab.data.kept_parts import KeptParts
@@ -29,6 +30,7 @@ from growthlab.data.privacy import Nameable, Privacy
 from growthlab.data.readers.folder_values import folder_values
 from growthlab.data.sample import sample_of_users
 from growthlab.data.source_code import code_digest
+from growthlab.data.sql_engine import SqlEngine
 
 logger = logging.getLogger(__name__)
 
@@ -223,6 +225,7 @@ class Source(DataSource[EventLog]):
     before the cutoff gets no prediction; the event types of histories and those to predict.
     `cleaning` holds the rules for the raw events, None for none. Of the customers a share `sample_users` is
     taken with all their events, the same ones whatever the order of rows; another `sample_seed` takes others.
+    `engine` runs the rules and all that is asked of the prepared log; what is prepared is the same.
     """
 
     prepared: ClassVar[str] = "log.json"
@@ -235,6 +238,7 @@ class Source(DataSource[EventLog]):
     sample_users: float = 1.0
     sample_seed: int = 0
     cleaning: Cleaning | None = None
+    engine: SqlEngine = DUCKDB
 
     def __post_init__(self) -> None:
         if not 0 < self.sample_users <= 1:
@@ -249,7 +253,7 @@ class Source(DataSource[EventLog]):
 
     def open(self, folder: Path) -> EventLog:
         """See `DataSource.open`."""
-        return EventLog.open(folder)
+        return EventLog.open(folder, self.engine)
 
     def finished(self, data: EventLog) -> EventLog:
         """See `DataSource.finished`: the sample of customers."""
@@ -270,7 +274,9 @@ class Source(DataSource[EventLog]):
 
     def cleaned(self, data: EventLog) -> EventLog:
         """See `DataSource.cleaned`."""
-        return data if self.cleaning is None else self.cleaning.apply(data)
+        if self.cleaning is None:
+            return data
+        return self.cleaning.apply(data if self.engine is DUCKDB else data.on(self.engine))
 
     def without_bots(self, log: EventLog, as_of: datetime | None) -> EventLog:
         """The prepared log without the bots of its cleaning, by what was known at a date."""

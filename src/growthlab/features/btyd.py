@@ -32,10 +32,11 @@ def _part_summary(log: EventLog, snapshot: datetime) -> pd.DataFrame:
             FROM events WHERE event_type = 'purchase' GROUP BY ALL
         )
         SELECT user_id,
-            count(*) - 1.0 AS frequency,
+            count(*)::DOUBLE - 1 AS frequency,
             date_diff('day', min(day), max(day))::DOUBLE AS recency,
             {days_before(snapshot, "min(day)")} AS T,
-            (sum(spend) - arg_min(spend, day)) / nullif(count(*) - 1, 0) AS monetary_value
+            (sum(spend) - arg_min(spend, day) FILTER (WHERE spend IS NOT NULL))
+                / nullif(count(*) - 1, 0) AS monetary_value
         FROM days GROUP BY user_id ORDER BY user_id
         """
     )

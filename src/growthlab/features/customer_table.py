@@ -130,7 +130,9 @@ def _purchases(log: EventLog, snapshot: datetime, families: FeatureFamilies) -> 
         "avg((coalesce(discount, 0) > 0)::INT)" if "discount" in families.columns else "NULL"
     )
     last_spend = (
-        ", arg_max(spend, day) AS last_day_spend" if "unit_price" in families.columns else ""
+        ", arg_max(spend, day) FILTER (WHERE spend IS NOT NULL) AS last_day_spend"
+        if "unit_price" in families.columns
+        else ""
     )
     return f"""
         WITH orders AS (

@@ -23,6 +23,7 @@ KEYS_OF_A_SEARCH = (
     *("budget", "prune", "objectives", "limits", "n_jobs", "study", "storage", "search"),
 )
 KEYS_OF_THE_MACHINES = ("cluster",)  # no address, and the same run wherever it is computed
+ENGINE = "engine"  # of data: as the machines
 KEYS_NOT_LOGGED = (
     *("rerun", "model", "n_jobs", "storage", "experiments", "output", "pictures"),  # nor a password
     *KEYS_OF_THE_MACHINES,
@@ -66,6 +67,9 @@ def command_from_logged(logged: Mapping[str, Any], command: Command) -> Command:
     own = ("tracking", "cache", "memory_gb", *KEYS_OF_THE_MACHINES)
     here = {key: command.config[key] for key in own if key in command.config}
     config = {**_with_new_targets(logged), **here}
+    engine = command.config.get("data", {}).get(ENGINE)
+    if engine is not None:
+        config["data"] = {**config["data"], ENGINE: engine}
     chosen = config.pop("chosen")
     return Command(OmegaConf.create(config), dict(chosen), "train")
 
@@ -107,8 +111,10 @@ def checked_logged_config(path: Path, default: Command) -> dict[str, Any]:
 
 
 def plain_config(command: Command) -> dict[str, Any]:
-    """The composed config as plain values, without a password of the store."""
+    """The composed config as plain values, without a password of the store and the engine of the data."""
     config = plain_values(command.config)
+    if "data" in config:
+        config["data"] = {name: value for name, value in config["data"].items() if name != ENGINE}
     if "tracking" in config:
         config["tracking"] = {
             name: without_passwords(value) if isinstance(value, str) else value

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-import duckdb
-
 from growthlab.config.compose import compose
 from growthlab.core.build import build
 from growthlab.core.plain_values import plain_values
@@ -14,6 +12,7 @@ from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.given_log import GivenLog
 from growthlab.data.source import Source
+from growthlab.data.sql_engine import SqlConnection
 from growthlab.pages.notebook_html import lines_html, table_html
 from growthlab.split.fold import Fold, Splitter
 
@@ -61,7 +60,7 @@ class OwnLog(EventLog):
         splitter = build({**node, **settings}, Splitter, "split")
         return cut_log(self, self.source, splitter)[0]
 
-    def _with(self, cursor: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> Self:
+    def _with(self, cursor: SqlConnection, tables: Mapping[str, str]) -> Self:
         log = super()._with(cursor, tables)
         log.source = self.source
         return log
