@@ -1,9 +1,10 @@
 """What Ray costs beside the plain loop, how data is shared, and how far a comparison spreads.
 
-    python experiments/benchmarks/cluster.py [--only session|sharing|schedule] [--tasks 12] [--seconds 2]
+    python experiments/benchmarks/cluster.py [--only session|command|sharing|schedule]
 
 `session` and `sharing` start Ray on this machine. Processor seconds are those of all its processes: the
 command, the workers, and what Ray runs beside them; a task is a fixed number of steps on one processor.
+`command` runs one comparison of quick models in the plain loop and on Ray, from the first import to the end.
 `schedule` gives the fits of study 03, drawn again and again, to simulated workers: each takes the next one
 in the order of the comparison, and the command records one after the other. Rows go to cluster.csv as they
 come.
@@ -12,7 +13,11 @@ come.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,12 +46,14 @@ ROWS: list[dict[str, Any]] = []
 def main() -> None:
     """Measure, and write as it comes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["session", "sharing", "schedule"])
+    parser.add_argument("--only", choices=["session", "command", "sharing", "schedule"])
     parser.add_argument("--tasks", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=2.0, help="of a task on one processor")
     given = parser.parse_args()
     if given.only in (None, "session"):
         session(given.tasks, given.seconds)
+    if given.only in (None, "command"):
+        command()
     if given.only in (None, "sharing"):
         sharing()
     if given.only in (None, "schedule"):
@@ -78,6 +85,50 @@ def session(n_tasks: int, seconds: float) -> None:
     run(cluster, 200, 1)
     row("task", "200 tasks of no work, processor s each", (tree_seconds() - before) / 200)
     row("task", "200 tasks of no work, wall s each", (time.perf_counter() - started) / 200)
+
+
+def command() -> None:
+    """The same small comparison in the plain loop and on Ray."""
+    words = ["compare", *SHOP, "metrics=[ranking/ndcg]", QUICK]
+    with tempfile.TemporaryDirectory() as folder:
+        run_command(["prepare", *SHOP], folder)
+        plain = run_command(words, folder)
+        there = run_command([*words, *ON_RAY], folder)
+    for name, (wall, used) in (("in the plain loop", plain), ("on Ray", there)):
+        row("command", f"four quick models {name}, wall s", wall)
+        row("command", f"four quick models {name}, processor s", used)
+    row("command", "more on Ray, wall s", there[0] - plain[0])
+    row("command", "more on Ray, processor s", there[1] - plain[1])
+
+
+SHOP = ["data.users=300", "data.items=100", "data.days=150"]
+QUICK = "models=[popularity,markov,item_knn,random]"
+ON_RAY = ["cluster=ray", "cluster.local_cpus=2", "cluster.object_store_mb=100"]
+SECONDS_BETWEEN_LOOKS = 0.1
+
+
+def run_command(words: Sequence[str], folder: str) -> tuple[float, float]:
+    """Seconds on the wall, and of the processors of all that the command started.
+
+    Ray ends processes that nobody waits for, so each is looked at again and again while it runs.
+    """
+    started = time.perf_counter()
+    command = psutil.Popen(
+        [sys.executable, "-m", "growthlab", *words],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    used: dict[psutil.Process, float] = {}
+    while command.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            for process in (psutil.Process(command.pid), *command.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    times = process.cpu_times()
+                    used[process] = times.user + times.system
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    assert command.returncode == 0, words
+    return time.perf_counter() - started, sum(used.values())
 
 
 def steps_for(seconds: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from dataclasses import dataclass, field, replace
@@ -10,11 +11,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from growthlab.cluster.ray_cluster import RayCluster
 from growthlab.core.errors import ConfigError, LackingDataError
 from growthlab.core.histories import Histories
+from growthlab.core.processors import n_threads
 from growthlab.data.event_log import EventLog
 from growthlab.evaluation.outcome import Outcome
 from growthlab.metrics.ranking.ndcg import NDCG
@@ -25,7 +28,7 @@ from growthlab.models.recommend.random import Random
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
 from growthlab.tasks.entry import Contender, Entry
-from growthlab.tasks.executor import Resources
+from growthlab.tasks.executor import Job, JobEnded, Resources
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tasks.run_comparison import ComparisonResults, run_comparison
 from growthlab.tasks.top_n import TopN
@@ -235,3 +238,29 @@ def test_prepared_data_is_in_shared_memory_once(
     np.testing.assert_array_equal(copy.test_data.past.items, evaluation.test_data.past.items)
     assert not copy.test_data.past.items.flags.writeable
     assert not copy.test_data.past.items.flags.owndata
+
+
+def threads_of(shared: Any) -> tuple[int, set[int]]:
+    """The threads of our own work, and those of the libraries that are loaded."""
+    from threadpoolctl import threadpool_info
+
+    return n_threads(), {library["num_threads"] for library in threadpool_info()}
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_a_fit_has_as_many_threads_as_processors(two_processors: RayCluster, cpus: int) -> None:
+    """Also in a process that had another number before: processes are kept from fit to fit."""
+    job = Job("threads", threads_of, None, Resources(cpus=cpus))
+    (ended,) = [e for e in two_processors.run([job]) if isinstance(e, JobEnded)]
+    assert ended.result == (cpus, {cpus})
+
+
+def test_a_local_cluster_starts_only_what_fits_need(two_processors: RayCluster) -> None:
+    """Without Ray's autoscaler, page and reader of logs, and fits run in the processes that wait."""
+    commands = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            commands.append(" ".join(process.cmdline()))
+    assert any("raylet" in command for command in commands)
+    for name in ("dashboard.py", "log_monitor.py", "autoscaler"):
+        assert not [command for command in commands if name in command]

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from growthlab.cluster.code_versions import code_versions
 from growthlab.cluster.ray_session import connect, different_code, require_same_code
-from growthlab.cluster.ray_task import Begun, Failed, Finished, OtherCode, run_work
+from growthlab.cluster.ray_task import Begun, Failed, Finished, OtherCode, Place, run_work
 from growthlab.core.errors import ConfigError, GrowthlabError
-from growthlab.search.workers import THREAD_VARIABLES, Worker
+from growthlab.search.workers import Worker
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.executor import Job, JobEnded, JobStarted, Resources
 
@@ -160,11 +160,11 @@ class RayCluster:
         """Send a task; returns the stream of what it says."""
         options = self._options(ray, task.job.resources, task.job.on_device)
         self._require_fits(ray, task.job.label, options)
-        threads = str(max(1, int(options["num_cpus"])))
         remote = ray.remote(max_retries=0, num_returns="streaming")(run_work)
-        return remote.options(
-            **options, runtime_env={"env_vars": dict.fromkeys(THREAD_VARIABLES, threads)}
-        ).remote(task.job.work, task.shared, dict(code_versions()), str(Path.cwd()))
+        place = Place(str(Path.cwd()), max(1, int(options["num_cpus"])))
+        return remote.options(**options).remote(
+            task.job.work, task.shared, dict(code_versions()), place
+        )
 
     def _options(self, ray: Any, own: Resources, on_device: bool) -> dict[str, float]:
         """What Ray is asked for; a network gets a GPU only where there is one."""

@@ -21,6 +21,7 @@ from growthlab.core.errors import ConfigError, one_line, quoted
 log = logging.getLogger(__name__)
 
 LOCAL = "local"
+PRELOADED = "growthlab.tasks.fold_evaluation"  # by processes that wait for their first fit
 SECONDS_TO_ANSWER = 10.0
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to anybody
@@ -29,6 +30,7 @@ ENVIRONMENT = {
 }
 _joined: str | None = None  # the address of the session that this process began
 TOKEN = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+NOT_NEEDED = ("start_monitor", "start_api_server", "start_log_monitor")
 
 
 def connect(address: str, local_cpus: int | None, object_store_mb: float | None) -> Any:
@@ -58,12 +60,13 @@ def connect(address: str, local_cpus: int | None, object_store_mb: float | None)
         give_own_token()
         settings |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         settings |= {"num_cpus": local_cpus}
+        settings |= {"_system_config": {"preload_python_modules": [PRELOADED]}}
         if object_store_mb is not None:
             settings["object_store_memory"] = int(object_store_mb * 2**20)
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     try:
-        with _own_signals(), _nameless_driver():
+        with _own_signals(), _nameless_driver(), _bare_head():
             ray.init(
                 **settings, configure_logging=False, log_to_driver=False, namespace="growthlab"
             )
@@ -195,3 +198,26 @@ def _nameless_driver() -> Iterator[None]:
         yield
     finally:
         utils.get_entrypoint_name = before
+
+
+@contextmanager
+def _bare_head() -> Iterator[None]:
+    """A head that starts in the block has no autoscaler, page and reader of logs, as nobody asks them.
+
+    These are ``--no-monitor`` and ``--include-log-monitor=false`` of ``ray start``, which cost half of
+    the start; the third is what answers ``include_dashboard=False``. Another version of Ray that names
+    them otherwise starts them all.
+    """
+    from ray._private.node import Node
+
+    def start_nothing(node: Any, **_settings: Any) -> None:
+        node._webui_url = ""
+
+    before = {name: vars(Node)[name] for name in NOT_NEEDED if name in vars(Node)}
+    for name in before:
+        setattr(Node, name, start_nothing)
+    try:
+        yield
+    finally:
+        for name, start in before.items():
+            setattr(Node, name, start)

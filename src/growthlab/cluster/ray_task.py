@@ -14,6 +14,7 @@ from growthlab.cluster.code_versions import code_versions, difference
 from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.core.owned_folder import scratch_folder
 from growthlab.core.process import prepare_process
+from growthlab.core.processors import limited_threads
 from growthlab.evaluation.outcome import Outcome
 from growthlab.models.base import TrainsNetwork
 from growthlab.tracking.process_identity import this_process
@@ -58,14 +59,21 @@ class Finished:
 Said = Begun | OtherCode | Failed | Finished
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the command works, which another machine may not have, and how many threads a task has."""
+
+    folder: str
+    threads: int
+
+
 def run_work(
-    work: Callable[..., Any], shared: Sequence[Any], versions: Mapping[str, str], folder: str
+    work: Callable[..., Any], shared: Sequence[Any], versions: Mapping[str, str], place: Place
 ) -> Iterator[Said]:
     """Say where the work runs, then what became of it.
 
     `shared` holds references to what `work` is called with: fetched from the memory that all processes
-    of a machine share, and kept for the next task. `folder` is the working folder of the command; where
-    a machine has none of that name, its own is used.
+    of a machine share, and kept for the next task.
     """
     differs = difference(versions, code_versions())
     if differs:
@@ -76,8 +84,8 @@ def run_work(
     try:
         prepare_process()
         with contextlib.suppress(OSError):
-            os.chdir(folder)
-        with scratch_folder(), _kept_lines(lines):
+            os.chdir(place.folder)
+        with scratch_folder(), _kept_lines(lines), limited_threads(place.threads):
             result = _on_cpu(work(*[_fetched(reference) for reference in shared]))
     except Exception as error:
         yield Failed(*_sendable(error), tuple(lines))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
 
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 FEW_BLOCKS = 8  # up to this many, threads cost more than they save
 
 
@@ -26,6 +27,24 @@ def in_threads(work: Callable[[Block], Result], blocks: Sequence[Block]) -> list
         return [work(block) for block in blocks]
     with _one_blas_thread(), ThreadPoolExecutor(n_threads()) as pool:
         return list(pool.map(work, blocks))
+
+
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """In the block, libraries that are loaded and those to come take so many threads; so do ours."""
+    from threadpoolctl import threadpool_limits
+
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    try:
+        with threadpool_limits(threads):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _one_blas_thread() -> AbstractContextManager[object]:

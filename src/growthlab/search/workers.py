@@ -19,6 +19,7 @@ from growthlab.core.errors import GrowthlabError, one_line
 from growthlab.core.interrupts import interruptible
 from growthlab.core.owned_folder import scratch_folder
 from growthlab.core.process import prepare_process
+from growthlab.core.processors import THREAD_VARIABLES
 from growthlab.core.storage_faults import ServerGoneError
 from growthlab.tracking.process_identity import process_of
 
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5  # between two checks of the workers
 GRACE_SECONDS = 20.0  # for a worker to record its end
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from growthlab.core.errors import ConfigError, DataError, GrowthlabError, one_line
-from growthlab.core.processors import n_threads
+from growthlab.core.processors import THREAD_VARIABLES, n_threads
 from growthlab.core.progress import bar
 from growthlab.training.fit_options import FitOptions
 from growthlab.training.packing import packed
@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = "weights.npz"  # of the leading process, after an epoch and at the end
 ERRORS = {"ConfigError": ConfigError, "DataError": DataError}
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 KILLING = (signal.SIGKILL, signal.SIGTERM)
 LAST_MOMENTS = 2.0  # seconds in which a process ends whose connection is lost
 SOCKET_VARIABLES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
