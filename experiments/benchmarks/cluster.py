@@ -5,9 +5,9 @@
 `session` and `sharing` start Ray on this machine. Processor seconds are those of all its processes: the
 command, the workers, and what Ray runs beside them; a task is a fixed number of steps on one processor.
 `command` runs one comparison of quick models in the plain loop and on Ray, from the first import to the end.
-`schedule` gives the fits of study 03, drawn again and again, to simulated workers: each takes the next one
-in the order of the comparison, and the command records one after the other. Rows go to cluster.csv as they
-come.
+`schedule` gives the fits of study 03, drawn again and again, to simulated workers, in the order of the
+leaderboard and in that of `run_comparison`; the command records one after the other. Rows go to cluster.csv
+as they come.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from growthlab.cluster.ray_cluster import RayCluster
+from growthlab.cluster.ray_cluster import WAITING, RayCluster
 from growthlab.data.simulated_shop import SimulatedShop
 from growthlab.metrics.ranking.ndcg import NDCG
 from growthlab.split.global_time import GlobalTime
@@ -221,57 +224,86 @@ def resident_mb(evaluation: FoldEvaluation) -> float:
 
 
 def schedule() -> None:
-    """Efficiency of simulated workers, for comparisons of several sizes."""
+    """Efficiency of simulated workers, for comparisons of several sizes and orders."""
     table = pd.read_csv(FITS)
     fits = table.drop_duplicates(["model", "seed", "protocol"])[["model", "seed", "fit_seconds"]]
     seconds = {model: 2 * group["fit_seconds"].to_numpy() for model, group in fits.groupby("model")}
     stochastic = {model for model, group in fits.groupby("model") if len(group) > 1}
-    for n_seeds, n_origins, recording in SIZES:
+    for n_seeds, n_origins in SIZES:
         rng = np.random.default_rng(0)
         entries = [
-            (model, float(rng.choice(seconds[model])) + EVALUATION_SECONDS)
-            for _ in range(n_origins)
+            Fit(model, origin, float(rng.choice(seconds[model])) + EVALUATION_SECONDS)
+            for origin in range(n_origins)
             for model in sorted(seconds)
             for _ in range(n_seeds if model in stochastic else 1)
         ]
-        times = [t for _, t in entries]
-        name = (
-            f"{len(times)} fits ({n_seeds} seeds, {n_origins} origins), {recording} s to record one"
-        )
+        total, longest = sum(e.seconds for e in entries), max(e.seconds for e in entries)
+        name = f"{len(entries)} fits ({n_seeds} seeds, {n_origins} origins)"
+        row("schedule", f"{name}: longest fit, share of the whole, %", 100 * longest / total)
         for n in WORKERS:
-            ended = simulated(times, n, recording)
-            row("schedule", f"{name}: efficiency of {n} workers, %", 100 * sum(times) / (n * ended))
-        row(
-            "schedule", f"{name}: longest fit, share of the whole, %", 100 * max(times) / sum(times)
-        )
-        ended = simulated(sorted(times, reverse=True), 64, recording)
-        row(
-            "schedule",
-            f"{name}: efficiency of 64, longest first, %",
-            100 * sum(times) / (64 * ended),
-        )
+            for spread, order in enumerate(("in order", "spread")):
+                for recording in RECORDING_SECONDS:
+                    ended = simulated(entries, n, recording, bool(spread))
+                    what = f"efficiency of {n} workers, {order}, {recording} s to record, %"
+                    row("schedule", f"{name}: {what}", 100 * total / (n * ended))
+            best = max(total / n, longest)
+            row(
+                "schedule",
+                f"{name}: no order gives more than, {n} workers, %",
+                100 * total / n / best,
+            )
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A fit of the simulated comparison."""
+
+    model: str
+    origin: int
+    seconds: float
+
+
+NETWORKS = {"bpr", "caser", "gru4rec", "neumf", "nextitnet", "sasrec"}
 EVALUATION_SECONDS = 1.0  # of scores, metrics and intervals
-SIZES = ((2, 1, 0.3), (5, 4, 0.3), (10, 12, 0.3))  # seeds, origins, seconds to record a fit
-
-
-def simulated(times: Sequence[float], n_workers: int, recording: float) -> float:
-    """When the last fit is recorded: workers take the next in the order given, one process records."""
-    free = [START_SECONDS] * min(n_workers, len(times))
-    heapq.heapify(free)
-    fitted = []
-    for seconds in times:
-        end = heapq.heappop(free) + seconds * (1 + OVERHEAD)
-        heapq.heappush(free, end)
-        fitted.append(end)
-    recorded = 0.0
-    for end in sorted(fitted):
-        recorded = max(recorded, end) + recording
-    return recorded
-
-
+SIZES = ((2, 1), (5, 4), (10, 12))  # seeds, origins
+RECORDING_SECONDS = (0.0, 0.27)  # to record a fit, one after the other; see cluster.md
 OVERHEAD = 0.05  # of Ray, of a task
+
+
+def simulated(entries: Sequence[Fit], n_workers: int, recording: float, spread: bool) -> float:
+    """When the last fit is recorded; workers take the next one that the command has sent.
+
+    Fits are sent in their order, or in that of `run_comparison`, which knows what was recorded: as many as
+    there are workers and `WAITING` more.
+    """
+    left, known, waiting = list(range(len(entries))), dict[str, float](), deque[int]()
+    first = {entries[n].model: n for n in reversed(left)}
+    probes = sorted(first.values(), key=lambda n: (entries[n].model not in NETWORKS, n))
+    turns = cycle((max, min))
+
+    def send() -> None:
+        while left and len(waiting) + len(busy) < n_workers + WAITING:
+            if not spread:
+                place = left[0]
+            elif probes:
+                place = probes.pop(0)
+            else:
+                place = next(turns)(left, key=lambda n: known.get(entries[n].model, 0.0))
+            left.remove(place)
+            waiting.append(place)
+
+    busy: list[tuple[float, int]] = []
+    clock, recorded = START_SECONDS, 0.0
+    send()
+    while waiting or busy:
+        while waiting and len(busy) < n_workers:
+            place = waiting.popleft()
+            heapq.heappush(busy, (clock + entries[place].seconds * (1 + OVERHEAD), place))
+        clock, place = heapq.heappop(busy)
+        recorded = max(recorded, clock) + recording
+        known[entries[place].model] = entries[place].seconds
+        send()
+    return recorded
 
 
 def row(what: str, measure: str, value: float) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from tests.ports import free_port
+from tests.postgresql import postgresql_server
 
 from growthlab.cli.main import main
 from growthlab.cluster.ray_cluster import RayCluster
@@ -75,19 +76,27 @@ def test_a_comparison_leaves_the_same_runs_and_no_word_of_the_cluster(
     assert differ == {"tracking.uri"}
 
 
-def test_trials_run_on_the_cluster_within_the_budget_of_the_study(
+def test_trials_of_several_models_share_a_server_within_the_budget_of_each_study(
     folder: Path, two_processors: RayCluster
 ) -> None:
-    words = ("tune", "model=recommend/markov", "budget.trials=4", "experiments=null", *SHOP, *RAY)
-    status, out = growthlab(folder, *words, "tracking.uri=sqlite:///tune.db")
+    words = ("tune", "models=[markov,item_knn]", "budget.trials=2", "experiments=null", *SHOP, *RAY)
+    words += ("intervals.resamples=50",)
+    with postgresql_server() as port:
+        url = f"postgresql+psycopg://tester:secret@127.0.0.1:{port}/postgres"
+        status, out = growthlab(folder, *words, f"storage={url}", "tracking.uri=sqlite:///tune.db")
     assert status == 0, out
-    assert "next: growthlab train model=recommend/markov" in out
-    assert "cluster" not in out.splitlines()[-1]
-    trials = [run for run in runs(folder, "tune.db") if run.data.tags["kind"] == "trial"]
-    assert [run.info.status for run in trials] == ["FINISHED"] * 4
-    assert len({run.data.params["model.step_decay"] for run in trials}) == 4
+    assert "secret" not in out
+    found = runs(folder, "tune.db")
+    trials = [run for run in found if run.data.tags["kind"] == "trial"]
+    searches = [run for run in found if run.data.tags["kind"] == "search"]
+    assert len(searches) == 2
+    assert {run.info.status for run in [*trials, *searches]} == {"FINISHED"}
+    tried = {str(run.data.params): "model.neighbours" in run.data.params for run in trials}
+    assert sorted(tried.values()) == [False] * 2 + [True] * 2  # two of each model, all different
     processes = {run.data.tags["growthlab.process"] for run in trials}
     assert not any(f":{os.getpid()}:" in process for process in processes)
+    winners = [run.data.tags["model"] for run in found if run.data.tags["kind"] == "model"]
+    assert sorted(winners) == ["item_knn", "markov"]
 
 
 @pytest.mark.parametrize(

@@ -264,3 +264,46 @@ def test_a_local_cluster_starts_only_what_fits_need(two_processors: RayCluster) 
     assert any("raylet" in command for command in commands)
     for name in ("dashboard.py", "log_monitor.py", "autoscaler"):
         assert not [command for command in commands if name in command]
+
+
+def assigned(shared: Any) -> dict[str, float]:
+    """What Ray has reserved for this task."""
+    import ray
+
+    return dict(ray.get_runtime_context().get_assigned_resources())
+
+
+def test_predicted_memory_is_reserved_unless_somebody_has_said_another(
+    two_processors: RayCluster,
+) -> None:
+    predicted = Job("fit", assigned, None, predicted_mb=50)
+    jobs = [
+        predicted,
+        replace(predicted, resources=Resources(memory_mb=20)),
+        replace(predicted, predicted_mb=10**9),  # no machine has it: the largest waits for it
+    ]
+    ended = [event for event in two_processors.run(jobs) if isinstance(event, JobEnded)]
+    reserved = {event.job: event.result["memory"] / 2**20 for event in ended}
+    assert [reserved[job] for job in jobs[:2]] == [50, 20]
+    assert 50 < reserved[jobs[2]] < 10**9
+
+
+def test_a_fit_that_ray_ends_for_lack_of_memory_says_so_and_the_others_go_on(
+    shop_fold: Fold, two_processors: RayCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+
+    get, ended = ray.get, []
+
+    def first_has_no_memory(reference: Any) -> Any:
+        if not ended:
+            ended.append(reference)
+            raise ray.exceptions.OutOfMemoryError("too much")
+        return get(reference)
+
+    monkeypatch.setattr(ray, "get", first_has_no_memory)
+    results = compare(shop_fold, [POPULARITY, ITEM_KNN], executor=two_processors)
+    (error,) = results.errors.values()
+    assert isinstance(error, MemoryError)
+    assert "ran out of memory" in str(error)
+    assert len(results.outcomes[0]) == 1

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from growthlab.config.compose import Command, compose
+from growthlab.config.model_node import model_node, model_resources
 from growthlab.config.model_settings import describe_settings, refuse_unknown_models
 from growthlab.core.errors import ConfigError
+from growthlab.tasks.executor import Resources
 
 DEMO = compose("compare", ["experiment=demo"])
 
@@ -35,6 +37,23 @@ def test_values_of_every_kind_reach_their_model_and_no_other(own: Command) -> No
     assert own.with_model("recommend/item_knn").config.model.neighbours == 7
     usual = compose("train", ["model=recommend/user_knn"]).config.model
     assert own.with_model("recommend/user_knn").config.model == usual
+
+
+def test_what_a_fit_is_given_can_be_set_for_one_model_and_is_no_setting_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "conf" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "large.yaml").write_text(
+        "# @package _global_\nmodel_settings:\n  item_knn: {resources: {cpus: 4, memory_mb: 900}}\n"
+    )
+    command = compose("compare", ["experiment=large"])
+    config = command.with_model("recommend/item_knn").config
+    assert model_resources(config) == Resources(cpus=4, memory_mb=900)
+    assert "resources" not in model_node(config)
+    assert model_resources(command.with_model("recommend/markov").config) == Resources()
+    assert describe_settings(command.config, ["item_knn"], "large") == ""
 
 
 def test_the_words_of_a_command_win_over_the_file() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
+from growthlab.core import credentials
 from growthlab.core.credentials import without_passwords
+from growthlab.core.process import VisibleFormatter
 
 
 @pytest.mark.parametrize(
@@ -17,6 +21,9 @@ from growthlab.core.credentials import without_passwords
         "serve token=hush",
         "+sink.auth_token='hush hush' n=1",
         "sink={url: x, password: hush}",
+        "compare cluster.address=hush:6379",
+        "compare +cluster.address='hush:6379' seeds=2",
+        "compare cluster={_target_: x, address: hush:6379}",
     ],
 )
 def test_no_password_of_an_address_stays(word: str) -> None:
@@ -32,3 +39,13 @@ def test_everything_else_stays() -> None:
         "data.cache_key=content model=tokens data.columns.user_id=access_id"
     )
     assert without_passwords(words) == words
+
+
+def test_what_is_hidden_is_hidden_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "_hidden", set())
+    for value in ("head.example:6379", "head.example:63", "", "abc"):
+        credentials.hide(value)
+    said = "cannot join head.example:6379 (abc)"
+    assert without_passwords(said) == "cannot join *** (abc)"
+    record = logging.LogRecord("growthlab", logging.INFO, "", 0, said, None, None)
+    assert VisibleFormatter("%(message)s").format(record) == "cannot join *** (abc)"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from growthlab.models.recommend.random import Random
 from growthlab.split.fold import Fold
 from growthlab.split.global_time import GlobalTime
 from growthlab.tasks.entry import Contender, Entry
+from growthlab.tasks.executor import Job, JobEnded, JobStarted, PlainLoop
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 from growthlab.tasks.resource_usage import measure_usage
 from growthlab.tasks.run_comparison import run_comparison
@@ -166,3 +168,51 @@ def test_resamples_are_a_setting_and_none_gives_values_without_bounds(shop_fold,
     assert np.isnan([none.test[name].low, none.test[name].high]).all()
     assert len(none.strata) == len(some.strata)
     assert none.strata["low"].isna().all()
+
+
+class ManyWorkers(PlainLoop):
+    """The plain loop, in the order of many workers; a model takes what is planned."""
+
+    several_at_once: ClassVar[bool] = True
+    seconds: ClassVar[dict[str, float]] = {"popularity": 5.0, "random": 50.0}
+
+    def __init__(self) -> None:
+        self.predicted: list[tuple[str, float | None]] = []
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[JobStarted | JobEnded]:
+        """See `Executor.run`."""
+        for event in super().run(jobs):
+            if isinstance(event, JobEnded):
+                seconds = self.seconds[event.result.name]
+                planned = replace(event.result, fit_seconds=seconds, peak_memory_mb=2 * seconds)
+                event = replace(event, result=planned)
+                self.predicted.append((event.job.label, event.job.predicted_mb))
+            yield event
+
+
+def test_many_workers_begin_long_fits_early_and_keep_none_of_the_short_ones_for_the_end(
+    shop: EventLog,
+) -> None:
+    folds = GlobalTime().folds(shop, horizon_days=14, origins=2)
+    recorder, many_workers = MemoryRecorder(), ManyWorkers()
+    here, there = (
+        run_comparison(
+            TASK, folds, [POPULARITY, RANDOM], METRICS, seeds=2, n_resamples=0, **options
+        )
+        for options in ({}, {"executor": many_workers, "recorder": recorder})
+    )
+    assert [line for line in recorder.lines if line.startswith("start")] == [
+        "start popularity seed 0",  # one of each, as nothing is known
+        "start random seed 0",
+        "start random seed 1",  # the longest and the shortest in turn
+        "start popularity seed 0 origin 1",
+        "start random seed 0 origin 1",
+        "start random seed 1 origin 1",
+    ]
+    # half more memory than fits of the model have added so far, which is 10 and 100 MB here
+    assert [mb for _, mb in many_workers.predicted] == [None, None, 150.0, 15.0, 150.0, 150.0]
+    for origin, outcomes in here.outcomes.items():
+        assert [(o.name, o.seed) for o in there.outcomes[origin]] == [
+            (o.name, o.seed) for o in outcomes
+        ]
+        assert [o.test for o in there.outcomes[origin]] == [o.test for o in outcomes]

@@ -13,7 +13,7 @@ import pandas as pd
 
 from growthlab.api.model_results import Compared, Logged, Trained, Tuned
 from growthlab.config.compose import compose
-from growthlab.core.errors import ConfigError, quoted
+from growthlab.core.errors import ConfigError, GrowthlabError, quoted
 from growthlab.core.path_names import is_path_name
 from growthlab.data.event_log import EventLog
 from growthlab.data.given_log import GivenTable
@@ -171,6 +171,11 @@ def tune(
     words = [*chosen, f"budget.trials={trials}", f"seed={seed}"]
     parts = build_parts(compose("tune", [*words, *limit, *overrides]), log)
     check_search(parts)
+    if parts.cluster.elsewhere:
+        raise ConfigError(
+            "growthlab.tune runs its trials in this process, which holds the data: for those of a cluster "
+            "use the command growthlab tune"
+        )
     with (
         tempfile.TemporaryDirectory() as folder,
         closing(StudyStore(None, Path(folder) / "studies.journal")) as store,
@@ -182,7 +187,8 @@ def tune(
         loop.run()
         best = search.best()
         if best is None:
-            search.raise_input_error(loop)
+            if isinstance(loop.last_error, GrowthlabError):
+                raise loop.last_error
             raise ConfigError(f"{model}: no trial succeeded: {loop.last_error}")
         table = pd.DataFrame(_row(trial) for trial in search.study.finished())
     return Tuned(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from growthlab.cluster.code_versions import code_versions
 from growthlab.cluster.ray_session import connect, different_code, require_same_code
 from growthlab.cluster.ray_task import Begun, Failed, Finished, OtherCode, Place, run_work
 from growthlab.core.errors import ConfigError, GrowthlabError
-from growthlab.search.workers import Worker
+from growthlab.search.workers import Crew, Worker
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.executor import Job, JobEnded, JobStarted, Resources
 
@@ -50,6 +50,7 @@ class RayCluster:
     """
 
     elsewhere: ClassVar[bool] = True
+    several_at_once: ClassVar[bool] = True
 
     address: str = "local"
     cpus: float = 1
@@ -93,11 +94,11 @@ class RayCluster:
         """See `Executor.run`."""
         ray = self._ray()
         running: dict[Any, _Task] = {}
-        left, newest = iter(jobs), _Sent()
+        left, sent = iter(jobs), _Sent()
         try:
             while True:
                 while len(running) < self.n_slots(ray) + WAITING and (job := next(left, None)):
-                    task = _Task(job, [newest.reference(ray, job.shared)])
+                    task = _Task(job, [sent.reference(ray, job.shared)])
                     running[self._submit(ray, task)] = task
                 if not running:
                     return
@@ -112,39 +113,51 @@ class RayCluster:
         """As many as are asked for, and at least as many as the cluster has room for."""
         return max(n_jobs, self.n_slots(self._ray()))
 
-    def run_workers(
-        self,
-        worker: Worker,
-        n_workers: int,
-        on_death: Callable[[str, str], int],
-        on_change: Callable[[], None],
-    ) -> None:
-        """Run workers on the cluster until the study has no more trials; see `Cluster.run_workers`."""
+    def run_crews(self, crews: Sequence[Crew]) -> Iterator[tuple[int, Exception | None]]:
+        """See `StudyWorkers.run_crews`: those of all studies wait together for what becomes free."""
         ray = self._ray()
         running: dict[Any, _Task] = {}
-        n_without_trial = 0
+        at_work: list[set[Any]] = [set() for _ in crews]
+        n_without_trial = [0] * len(crews)
+        begun, over = 0, set[int]()
 
-        def start() -> None:
-            work = Job("trials", _Trials(worker), None)
-            task = _Task(work, [])
-            running[self._submit(ray, task)] = task
+        def start(place: int) -> None:
+            crew = crews[place]
+            job = Job("trials", _Trials(crew.worker), None, crew.resources, crew.on_device)
+            task = _Task(job, [])
+            stream = self._submit(ray, task)
+            running[stream] = task
+            at_work[place].add(stream)
 
         try:
-            for _ in range(n_workers):
-                start()
-            while running:
+            while True:
+                while begun < len(crews) and len(running) < self.n_slots(ray) + WAITING:
+                    for _ in range(crews[begun].size):
+                        start(begun)
+                    begun += 1
+                if not running:
+                    return
                 ready, _ = ray.wait(list(running), timeout=SECONDS_BETWEEN_LOOKS)
-                for stream in ready:
-                    task = running[stream]
-                    for news in self._news(ray, stream, running, again=False):
-                        if isinstance(news, JobEnded) and news.error is not None:
-                            n_without_trial += not on_death(task.process, str(news.error))
-                            if n_without_trial > n_workers:
-                                raise GrowthlabError(
-                                    f"the workers ended before they ran any trial: {news.error}"
+                for place, crew in enumerate(crews[:begun]):
+                    error = None
+                    for stream in at_work[place].intersection(ready):
+                        task = running[stream]
+                        news = list(self._news(ray, stream, running, again=False))
+                        if stream in running:
+                            continue
+                        at_work[place].discard(stream)
+                        for died in [n.error for n in news if isinstance(n, JobEnded) and n.error]:
+                            n_without_trial[place] += not crew.on_death(task.process, str(died))
+                            if n_without_trial[place] <= crew.size:
+                                start(place)
+                            elif not at_work[place]:
+                                error = GrowthlabError(
+                                    f"the workers ended before they ran any trial: {died}"
                                 )
-                            start()
-                on_change()
+                    crew.on_change()
+                    if not at_work[place] and place not in over:
+                        over.add(place)
+                        yield place, error
         finally:
             for stream in running:
                 ray.cancel(stream, force=True)
@@ -158,7 +171,8 @@ class RayCluster:
 
     def _submit(self, ray: Any, task: _Task) -> Any:
         """Send a task; returns the stream of what it says."""
-        options = self._options(ray, task.job.resources, task.job.on_device)
+        job = task.job
+        options = self._options(ray, job.resources, job.on_device, job.predicted_mb)
         self._require_fits(ray, task.job.label, options)
         remote = ray.remote(max_retries=0, num_returns="streaming")(run_work)
         place = Place(str(Path.cwd()), max(1, int(options["num_cpus"])))
@@ -166,15 +180,25 @@ class RayCluster:
             task.job.work, task.shared, dict(code_versions()), place
         )
 
-    def _options(self, ray: Any, own: Resources, on_device: bool) -> dict[str, float]:
-        """What Ray is asked for; a network gets a GPU only where there is one."""
-        gpus = own.gpus
+    def _options(
+        self, ray: Any, own: Resources, on_device: bool, predicted_mb: float | None = None
+    ) -> dict[str, float]:
+        """What Ray is asked for; a network gets a GPU only where there is one.
+
+        What is predicted counts where nobody has said another memory, as far as some machine has it.
+        """
+        machines, gpus = _machines(ray), own.gpus
         if gpus is None:
-            has_gpu = on_device and any(node.get("GPU", 0) > 0 for node in _machines(ray))
+            has_gpu = on_device and any(node.get("GPU", 0) > 0 for node in machines)
             gpus = self.gpus if has_gpu else 0
-        memory_mb = self.memory_mb if own.memory_mb is None else own.memory_mb
         options = {"num_cpus": own.cpus or self.cpus, "num_gpus": gpus}
-        return options if memory_mb is None else {**options, "memory": memory_mb * 2**20}
+        said_mb = self.memory_mb if own.memory_mb is None else own.memory_mb
+        if said_mb is not None:
+            return {**options, "memory": said_mb * 2**20}
+        if predicted_mb is None:
+            return options
+        largest = max((node.get("memory", 0.0) for node in machines), default=0.0)
+        return {**options, "memory": float(int(min(predicted_mb * 2**20, largest)))}
 
     def _require_fits(self, ray: Any, name: str, options: dict[str, float]) -> None:
         """Raise a `ConfigError` where no machine of the cluster could ever run the task."""
@@ -242,18 +266,17 @@ class RayCluster:
         yield JobEnded(task.job, error=RuntimeError(f"{what}{times}, perhaps for lack of memory"))
 
 
-@dataclass
 class _Sent:
-    """The newest data that was put into the shared memory of the cluster, and its reference."""
+    """The data that was put into the shared memory of the cluster, by its reference."""
 
-    shared: Any = None
-    _reference: Any = None
+    def __init__(self) -> None:
+        self._sent: dict[int, tuple[Any, Any]] = {}  # by identity: the data, which keeps its number
 
     def reference(self, ray: Any, shared: Any) -> Any:
-        """A reference to the data, which is sent once while the same is asked for."""
-        if self._reference is None or self.shared is not shared:
-            self.shared, self._reference = shared, ray.put(shared)
-        return self._reference
+        """The reference of the data; it is put there where it is new."""
+        if id(shared) not in self._sent:
+            self._sent[id(shared)] = (shared, ray.put(shared))
+        return self._sent[id(shared)][1]
 
 
 @dataclass(frozen=True)

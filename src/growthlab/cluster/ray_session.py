@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from growthlab.cluster.code_versions import code_versions, difference
+from growthlab.core.credentials import hide
 from growthlab.core.errors import ConfigError, one_line, quoted
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ def connect(address: str, local_cpus: int | None, object_store_mb: float | None)
     """
     global _joined
     os.environ.update(ENVIRONMENT)
+    _hide_secrets(address)
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -123,6 +125,14 @@ def different_code(host: str, differs: str) -> str:
         f"machine {host} of the cluster has {differs}: results could not be compared, so install the same "
         "there"
     )
+
+
+def _hide_secrets(address: str) -> None:
+    """Neither the address nor a token is shown, whether a word, a file or the environment gives it."""
+    host, colon, port = address.rpartition(":")
+    if colon and host and port.isdigit():  # else it is a mistake, and shown as such
+        hide(address)
+    hide(os.environ.get("RAY_AUTH_TOKEN", ""))
 
 
 def _require_answer(address: str) -> None:

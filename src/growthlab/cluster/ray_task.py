@@ -22,6 +22,8 @@ from growthlab.tracking.process_identity import this_process
 Line = tuple[str, int, str]  # logger, level, text
 MOST_LINES = 1000
 
+KEPT = 4  # shared data of so many origins, with what models derive from them
+
 _shared: dict[str, Any] = {}  # the newest shared data of this process, by its number in Ray
 
 
@@ -126,7 +128,8 @@ def _fetched(reference: Any) -> Any:
 
     number = reference.hex()
     if number not in _shared:
-        _shared.clear()
+        while len(_shared) >= KEPT:
+            _shared.pop(next(iter(_shared)))
         _shared[number] = ray.get(reference)
     return _shared[number]
 

@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from growthlab.config.conf_tree import choices
 from growthlab.core.errors import ConfigError, near_matches, quoted
 
+RESOURCES = "model.resources."
+
 
 def settings_words(config: DictConfig, model: str, model_words: Sequence[str] = ()) -> list[str]:
     """``model.trainer.epochs=8`` for each setting of the model that `model_words` do not give too."""
@@ -18,7 +20,13 @@ def settings_words(config: DictConfig, model: str, model_words: Sequence[str] = 
     assert isinstance(plain, dict)
     settings = flatten_settings((plain.get("model_settings") or {}).get(model) or {})
     given = {word.lstrip("+~").partition("=")[0] for word in model_words}
-    return [f"model.{k}={v}" for k, v in settings.items() if f"model.{k}" not in given]
+    words = {f"model.{k}": v for k, v in settings.items()}
+    return [f"{_sign(k)}{k}={v}" for k, v in words.items() if k not in given]
+
+
+def _sign(key: str) -> str:
+    """What a fit is given stands in few models' files, so a word for it may add it."""
+    return "++" if key.startswith(RESOURCES) else ""
 
 
 def describe_settings(
@@ -27,8 +35,8 @@ def describe_settings(
     """One line on which of the models have settings that are not their own; empty if none has."""
     models_by_settings: dict[str, list[str]] = {}
     for model in sorted(set(models)):
-        words = settings_words(config, model, model_words)
-        if words:
+        words = [w for w in settings_words(config, model, model_words) if not w.startswith("++")]
+        if words:  # without what a fit is given, by which no result changes
             text = " ".join(word.removeprefix("model.") for word in words)
             models_by_settings.setdefault(text, []).append(model)
     if not models_by_settings:

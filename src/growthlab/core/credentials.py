@@ -11,7 +11,25 @@ AS_WORD = re.compile(
 )
 AS_OPTION = re.compile(r"(?i)([?&](?:[\w-]*(?:password|passwd|pwd|secret|token|key))=)[^&\s]*")
 
-OF_CLUSTER = re.compile(r"(\bcluster\.address=)(?!local\b)\S*")
+OF_CLUSTER = re.compile(
+    r"""(\bcluster(?:\.|=\{[^}]*?\b|:\s*\{[^}]*?\b)address["']?[=:]\s*)(?!["']?local\b)[^\s,}]+"""
+)
+SHORTEST = 4  # characters of a value that is hidden wherever it stands
+
+_hidden: set[str] = set()  # of this process, wherever they come from
+
+
+def hide(value: str) -> None:
+    """Show ``***`` for this value from now on in all that this process prints, logs and records."""
+    if len(value) >= SHORTEST:
+        _hidden.add(value)
+
+
+def without_hidden(text: str) -> str:
+    """The text with ``***`` for each value that is to be hidden."""
+    for value in sorted(_hidden, key=len, reverse=True):
+        text = text.replace(value, "***")
+    return text
 
 
 def without_passwords(text: str) -> str:
@@ -24,4 +42,4 @@ def without_passwords(text: str) -> str:
     """
     hidden = OF_CLUSTER.sub(r"\1***", text)
     shown = AS_OPTION.sub(r"\1***", IN_ADDRESS.sub(r"\1:***@", hidden))
-    return AS_WORD.sub(r"\1***", shown)
+    return without_hidden(AS_WORD.sub(r"\1***", shown))

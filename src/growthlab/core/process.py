@@ -6,15 +6,19 @@ import gc
 import logging
 import os
 
+from growthlab.core.credentials import without_hidden
 from growthlab.core.visible_text import visible_text
 
 
 class VisibleFormatter(logging.Formatter):
-    """A line of the log may quote the data: characters that a terminal would obey are written out."""
+    """A line of the log may quote the data: characters that a terminal would obey are written out.
+
+    It may quote another program too: what is to be hidden is not shown.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """See `visible_text`; lines stay lines, as a traceback has several."""
-        return visible_text(super().format(record), keep_lines=True)
+        return visible_text(without_hidden(super().format(record)), keep_lines=True)
 
 
 def prepare_process(level: int = logging.INFO) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.core.progress import bar
 from growthlab.evaluation.choice import ChoiceRule, Judged, default_words
+from growthlab.models.base import trains_network
 from growthlab.search.search_loop import Objectives, SearchLoop, TrialRecorder
 from growthlab.search.search_run import SearchRun
 from growthlab.search.study import Study
 from growthlab.search.trial import FinishedTrial
-from growthlab.search.workers import LocalProcesses, StudyWorkers, Worker
+from growthlab.search.workers import Crew, LocalProcesses, StudyWorkers, Worker
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.fold_evaluation import FoldEvaluation
 
@@ -70,42 +71,14 @@ class ModelSearch:
         GrowthlabError
             No trial succeeded because of a mistake in the input, or none is within the limits.
         """
-        recorder = self.open_recorder()
-        self.run_id = recorder.run_id
-        try:
-            loop = self.loop(recorder)
-            self._run_trials(loop, recorder)
-            log.info("study %s: %s", self.name, self.study.stop_reason)
-            best = self.best()
-            recorder.close("FINISHED" if best else "FAILED", best)
-        except BaseException as error:
-            recorder.end_orphaned_trials()  # trials that workers left open
-            recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
-            raise
-        if best is None:
-            self.raise_input_error(loop)
-        return best
-
-    def _run_trials(self, loop: SearchLoop, recorder: SearchRun) -> None:
-        """Run trials, in this process or in workers, until the budget is used up."""
-
-        def fail_trials(process: str, reason: str) -> int:
-            n_failed = self.study.fail(process, reason)
-            recorder.end_orphaned_trials()
-            return n_failed
-
-        before = self.study.n_used()
-        if before:
-            log.info("study %s: %d trials were run before", self.name, before)
         with bar(self.name, self.study.budget.trials) as update:
-            loop.on_change = lambda: update(*_progress(self.study))
-            loop.on_change()
-            recorder.end_orphaned_trials()
-            n_workers = min(self.cluster.n_workers(self.n_jobs), self.study.budget.trials)
-            if self.cluster.elsewhere or n_workers > 1:
-                self.cluster.run_workers(self.worker, n_workers, fail_trials, loop.on_change)
-            else:
-                loop.run()
+            begun = BegunSearch(self, lambda: update(*_progress(self.study)))
+            try:
+                begun.run_trials()
+                return begun.end()
+            except BaseException as error:
+                begun.give_up(error)
+                raise
 
     def best(self) -> FinishedTrial | None:
         """The complete trial within the limits that the rule chooses by the first objective.
@@ -164,11 +137,113 @@ class ModelSearch:
         default = self.study.space.default
         return all(default.get(key) == value for key, value in trial.overrides.items())
 
-    def raise_input_error(self, loop: SearchLoop) -> None:
-        """Raise the last error of the trials if it is a mistake in the input, else log it."""
-        if isinstance(loop.last_error, GrowthlabError):
-            raise loop.last_error
-        log.error("study %s: no trial succeeded; see error.txt of each", self.name)
+
+class BegunSearch:
+    """A search between its first trial and its last; `on_change` is called when there are more results.
+
+    Every search that was begun comes to an `end`, or is given up with the error that ended it.
+    """
+
+    def __init__(self, search: ModelSearch, on_change: Callable[[], None]) -> None:
+        self.search = search
+        self._recorder = search.open_recorder()
+        search.run_id = self._recorder.run_id
+        self._loop = search.loop(self._recorder)
+        self._loop.on_change = on_change
+        self._is_open = True
+        before = search.study.n_used()
+        if before:
+            log.info("study %s: %d trials were run before", search.name, before)
+        on_change()
+        self._recorder.end_orphaned_trials()
+
+    def crew(self) -> Crew:
+        """The processes that run the trials, each with what a fit of the model is given."""
+        search, contender = self.search, self.search.contender({})
+        n_workers = search.cluster.n_workers(search.n_jobs)
+        return Crew(
+            search.worker,
+            min(n_workers, search.study.budget.trials),
+            self._fail_trials,
+            self._loop.on_change,
+            contender.resources,
+            search.device != "cpu" and trains_network(contender.factory()),
+        )
+
+    def run_trials(self) -> None:
+        """Run trials, in this process or in workers, until the budget is used up."""
+        crew, cluster = self.crew(), self.search.cluster
+        if not cluster.elsewhere and crew.size == 1:
+            self._loop.run()
+            return
+        for _, error in cluster.run_crews([crew]):
+            if error is not None:
+                raise error
+
+    def end(self) -> FinishedTrial | None:
+        """See `ModelSearch.run`."""
+        search = self.search
+        log.info("study %s: %s", search.name, search.study.stop_reason)
+        best = search.best()
+        self._recorder.close("FINISHED" if best else "FAILED", best)
+        self._is_open = False
+        if best is None and isinstance(self._loop.last_error, GrowthlabError):
+            raise self._loop.last_error
+        if best is None:
+            log.error("study %s: no trial succeeded; see error.txt of each", search.name)
+        return best
+
+    def give_up(self, error: BaseException) -> None:
+        """End the runs that are open, of trials that workers left too."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._recorder.end_orphaned_trials()
+        self._recorder.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+
+    def _fail_trials(self, process: str, reason: str) -> int:
+        n_failed = self.search.study.fail(process, reason)
+        self._recorder.end_orphaned_trials()
+        return n_failed
+
+
+def run_searches(
+    searches: Sequence[ModelSearch],
+) -> Iterator[tuple[int, FinishedTrial | None, GrowthlabError | None]]:
+    """Run the searches, on a cluster beside each other; the place of each as it ends, and its best trial.
+
+    With it comes the error that `ModelSearch.run` would have raised.
+    """
+    if not searches[0].cluster.elsewhere:
+        for place, search in enumerate(searches):
+            try:
+                yield place, search.run(), None
+            except GrowthlabError as error:
+                yield place, None, error
+        return
+    begun: list[BegunSearch] = []
+    with bar("trials", sum(search.study.budget.trials for search in searches)) as update:
+
+        def show() -> None:
+            update(sum(len(search.study.finished()) for search in searches), "")
+
+        try:
+            begun.extend(BegunSearch(search, lambda: None) for search in searches)
+            for place, failure in searches[0].cluster.run_crews([each.crew() for each in begun]):
+                show()
+                try:
+                    if failure is not None:
+                        raise failure
+                    best = begun[place].end()
+                except GrowthlabError as reason:
+                    begun[place].give_up(reason)
+                    yield place, None, reason
+                else:
+                    yield place, best, None
+        except BaseException as error:
+            for each in begun:
+                each.give_up(error)
+            raise
 
 
 def _judged(trial: FinishedTrial) -> Judged:

@@ -21,6 +21,7 @@ from growthlab.core.owned_folder import scratch_folder
 from growthlab.core.process import prepare_process
 from growthlab.core.processors import THREAD_VARIABLES
 from growthlab.core.storage_faults import ServerGoneError
+from growthlab.tasks.executor import ANY_RESOURCES, Resources
 from growthlab.tracking.process_identity import process_of
 
 log = logging.getLogger(__name__)
@@ -37,31 +38,46 @@ class Worker:
     arguments: tuple[Any, ...] = ()
 
 
+@dataclass(frozen=True)
+class Crew:
+    """The `size` processes that work on one study, until it has no more trials for them.
+
+    One that dies, for example for lack of memory, is replaced: `on_death` gets the process, as
+    `process_of` names it, and the reason, marks its trials as failed and returns their number. `on_change`
+    is called whenever the study may have changed. Elsewhere a process is given `resources`, as a fit of
+    the model is; `on_device` says whether it can use a GPU.
+    """
+
+    worker: Worker
+    size: int
+    on_death: Callable[[str, str], int]
+    on_change: Callable[[], None]
+    resources: Resources = ANY_RESOURCES
+    on_device: bool = False
+
+
 class StudyWorkers(Protocol):
-    """Runs the processes that work on a study, on this machine or elsewhere."""
+    """Runs the processes that work on studies, on this machine or elsewhere."""
 
     @property
     def elsewhere(self) -> bool:
-        """Whether they run elsewhere even if it is one."""
+        """Whether they run elsewhere even if it is one, and several studies beside each other."""
         ...
 
     def n_workers(self, n_jobs: int) -> int:
         """How many processes work on a study for the setting ``n_jobs``."""
         ...
 
-    def run_workers(
-        self,
-        worker: Worker,
-        n_workers: int,
-        on_death: Callable[[str, str], int],
-        on_change: Callable[[], None],
-    ) -> None:
-        """As `run_workers` below."""
+    def run_crews(self, crews: Sequence[Crew]) -> Iterator[tuple[int, Exception | None]]:
+        """Run the processes; the place of a crew as soon as its study has ended.
+
+        With it comes the error of a crew that ended before it ran any trial: the others go on.
+        """
         ...
 
 
 class LocalProcesses:
-    """Processes of this machine; a single one is this process itself."""
+    """Processes of this machine, for one study after the other."""
 
     elsewhere: ClassVar[bool] = False
 
@@ -69,45 +85,36 @@ class LocalProcesses:
         """As many as are asked for."""
         return n_jobs
 
-    def run_workers(
-        self,
-        worker: Worker,
-        n_workers: int,
-        on_death: Callable[[str, str], int],
-        on_change: Callable[[], None],
-    ) -> None:
-        """See `run_workers`."""
-        run_workers(worker, n_workers, on_death, on_change)
+    def run_crews(self, crews: Sequence[Crew]) -> Iterator[tuple[int, Exception | None]]:
+        """See `StudyWorkers.run_crews`; each process gets its share of the cores."""
+        for place, crew in enumerate(crews):
+            try:
+                _run_crew(crew)
+            except GrowthlabError as error:
+                yield place, error
+            else:
+                yield place, None
 
 
-def run_workers(
-    worker: Worker,
-    n_jobs: int,
-    on_death: Callable[[str, str], int],
-    on_change: Callable[[], None],
-) -> None:
-    """Run `n_jobs` worker processes until the study has no more trials for them.
-
-    Each gets its share of the cores. One that dies, for example for lack of memory, is replaced:
-    `on_death` gets the process, as `process_of` names it, and the reason, marks its trials as failed
-    and returns their number. `on_change` is called whenever the study may have changed.
+def _run_crew(crew: Crew) -> None:
+    """Run the processes of one study.
 
     Raises
     ------
     GrowthlabError
-        The workers ended before they ran any trial.
+        They ended before they ran any trial.
     """
     started: dict[int, tuple[Any, str]] = {}
     n_without_trial = 0
 
     def start() -> None:
-        process = multiprocessing.get_context("spawn").Process(target=_work, args=(worker,))
-        with _share_of_cores(n_jobs):
+        process = multiprocessing.get_context("spawn").Process(target=_work, args=(crew.worker,))
+        with _share_of_cores(crew.size):
             process.start()
         started[process.sentinel] = (process, process_of(process.pid or 0))
 
     try:
-        for _ in range(n_jobs):
+        for _ in range(crew.size):
             start()
         while started:
             wait(list(started), timeout=POLL_SECONDS)
@@ -116,13 +123,13 @@ def run_workers(
                 process.join()
                 if process.exitcode == 0:
                     continue
-                n_without_trial += not on_death(tag, _reason(process.exitcode))
-                if n_without_trial > n_jobs:
+                n_without_trial += not crew.on_death(tag, _reason(process.exitcode))
+                if n_without_trial > crew.size:
                     raise GrowthlabError(
                         "the workers ended before they ran any trial: n_jobs=1 shows the error"
                     )
                 start()
-            on_change()
+            crew.on_change()
     finally:
         _end_processes([process for process, _ in started.values()])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from growthlab.core.errors import ConfigError
 
@@ -33,7 +33,8 @@ ANY_RESOURCES = Resources()
 class Job:
     """One fit: `work` called with `shared`, the data that it has in common with many others.
 
-    `shared` is sent to each machine once. `on_device` says whether the fit can use a GPU.
+    `shared` is sent to each machine once. `on_device` says whether the fit can use a GPU. `predicted_mb` is
+    the memory that it is expected to add, if that is known.
     """
 
     label: str
@@ -41,6 +42,7 @@ class Job:
     shared: Any
     resources: Resources = ANY_RESOURCES
     on_device: bool = False
+    predicted_mb: float | None = None
 
 
 @dataclass
@@ -67,6 +69,11 @@ class JobEnded:
 class Executor(Protocol):
     """Runs jobs, and says when each starts and ends."""
 
+    @property
+    def several_at_once(self) -> bool:
+        """Whether jobs run beside each other, so that the longest should begin first."""
+        ...
+
     def run(self, jobs: Iterable[Job]) -> Iterator[JobStarted | JobEnded]:
         """Take the jobs in their order, each as late as possible; a job ends once, unless it is dropped."""
         ...
@@ -74,6 +81,8 @@ class Executor(Protocol):
 
 class PlainLoop:
     """One job after the other, in this process."""
+
+    several_at_once: ClassVar[bool] = False
 
     def run(self, jobs: Iterable[Job]) -> Iterator[JobStarted | JobEnded]:
         """See `Executor.run`: a job is taken after the one before it has ended."""

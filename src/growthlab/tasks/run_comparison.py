@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +26,8 @@ from growthlab.tasks.fold_evaluation import FoldEvaluation, require_choices, run
 from growthlab.training.learned_state import WarmStart
 
 log = logging.getLogger(__name__)
+
+MEMORY_MARGIN = 1.5  # another seed or origin takes other memory
 
 
 class ComparisonRecorder(Protocol):
@@ -100,36 +103,42 @@ def run_comparison(
     models = {contender.name: contender.factory for contender in contenders}
     for fold in folds:
         require_choices(fold, models)
+    executor = executor or PlainLoop()
+    kept = len(folds) if executor.several_at_once else 1
     comparison = _RunningComparison(
-        evaluations=_Evaluations(task, folds, metrics, refit, n_resamples),
+        evaluations=_Evaluations(task, folds, metrics, refit, n_resamples, kept),
         entries=entries,
         device=device,
         recorder=recorder,
         warm=warm,
         leave_out=leave_out,
     )
-    return comparison.run(executor or PlainLoop())
+    return comparison.run(executor)
 
 
 @dataclass
 class _Evaluations:
-    """The evaluation of the fold that entries are taken from; one of another fold replaces it."""
+    """The evaluations of the folds that entries are taken from, `kept` of them at a time."""
 
     task: Task
     folds: Sequence[Cut[Any]]
     metrics: Mapping[str, Any]
     refit: bool
     n_resamples: int
-    _newest: FoldEvaluation | None = None
+    kept: int
+    _newest: dict[int, FoldEvaluation] = field(default_factory=dict)
 
     def of(self, origin: int) -> FoldEvaluation:
         """The prepared evaluation of an origin."""
-        if self._newest is None or self._newest.fold is not self.folds[origin]:
-            self._newest = FoldEvaluation(
+        if origin not in self._newest:
+            while len(self._newest) >= self.kept:
+                self._newest.pop(next(iter(self._newest)))
+            evaluation = FoldEvaluation(
                 self.task, self.folds[origin], self.metrics, self.refit, self.n_resamples
             )
-            self._newest.prepare()
-        return self._newest
+            evaluation.prepare()
+            self._newest[origin] = evaluation
+        return self._newest[origin]
 
 
 @dataclass
@@ -151,7 +160,7 @@ class _RunningComparison:
     def run(self, executor: Executor) -> ComparisonResults:
         """Run what was not finished before."""
         with bar("models", len(self.entries)) as update:
-            for event in executor.run(self._jobs()):
+            for event in executor.run(self._jobs(executor.several_at_once)):
                 if isinstance(event, JobStarted):
                     self._start(event)
                 else:
@@ -159,9 +168,11 @@ class _RunningComparison:
                 update(len(self.outcomes) + len(self.errors), _where(self.running))
         return self._results()
 
-    def _jobs(self) -> Iterator[Job]:
+    def _jobs(self, several_at_once: bool) -> Iterator[Job]:
         """A job for each entry that an earlier call had not finished."""
-        for place, entry in enumerate(self.entries):
+        in_order = range(len(self.entries))
+        for place in self._for_many_workers() if several_at_once else in_order:
+            entry = self.entries[place]
             if entry.contender.name in self.left_out:
                 continue
             before = self.recorder.finished_before(entry) if self.recorder is not None else None
@@ -172,6 +183,29 @@ class _RunningComparison:
             job = self._job(entry)
             self.places[job] = place
             yield job
+
+    def _for_many_workers(self) -> Iterator[int]:
+        """The places of the entries in an order that keeps many workers busy, whatever their number.
+
+        First one of each model, networks before others, as nothing is known of what they take; then the
+        one that takes longest and the one that takes least in turn, by the model's newest seconds. So
+        none of the long ones begins late, and the short ones, which wait for each other to be recorded,
+        are not left for the end.
+        """
+        left = list(range(len(self.entries)))
+        names = [entry.contender.name for entry in self.entries]
+        factories = {entry.contender.name: entry.contender.factory for entry in self.entries}
+        first = {name: names.index(name) for name in reversed(names)}
+        for name in sorted(factories, key=lambda n: (not trains_network(factories[n]()), first[n])):
+            left.remove(first[name])
+            yield first[name]
+        for choose in cycle((max, min)):
+            if not left:
+                return
+            known = {o.name: o.fit_seconds + o.score_seconds for o in self.outcomes.values()}
+            place = choose(left, key=lambda n: known.get(names[n], 0.0))
+            left.remove(place)
+            yield place
 
     def _job(self, entry: Entry) -> Job:
         """The fit of an entry."""
@@ -188,7 +222,19 @@ class _RunningComparison:
             warm=self.warm,
         )
         on_device = self.device != "cpu" and trains_network(entry.contender.factory())
-        return Job(entry.label, work, evaluation, entry.contender.resources, on_device)
+        return Job(
+            entry.label,
+            work,
+            evaluation,
+            entry.contender.resources,
+            on_device,
+            self._predicted_mb(entry.contender.name),
+        )
+
+    def _predicted_mb(self, model: str) -> float | None:
+        """What a fit of the model is expected to add: half more than the most that one added so far."""
+        added = [o.peak_memory_mb for o in self.outcomes.values() if o.name == model]
+        return MEMORY_MARGIN * max(added) if added else None
 
     def _start(self, event: JobStarted) -> None:
         """Record that an entry runs; not again where its first process was lost."""

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from growthlab.core.errors import GrowthlabError
+from growthlab.search.model_search import run_searches
 from growthlab.search.override_words import override_words
 from growthlab.search.search_results import SearchResults
 from growthlab.search.setting_importance import setting_importance
+from growthlab.search.trial import FinishedTrial
 from growthlab.tasks.entry import Contender
 from growthlab.workbench.searches import PlannedSearch
 
@@ -25,14 +27,17 @@ BEST_VALUE = "best valid"  # the column of the table
 
 
 def search_winners(searches: Sequence[PlannedSearch]) -> tuple[list[Contender], SearchResults]:
-    """Run each search; returns the winners, and what was found.
+    """Run the searches; returns the winners, and what was found.
 
     A model without a successful trial takes part with its own settings; one whose trials all exceed
     the limits is left out.
     """
+    winners = {}
+    for place, best, error in run_searches([planned.search for planned in searches]):
+        winners[place] = _winner(searches[place], best, error)
     contenders, rows = [], []
-    for planned in searches:
-        contender, row = _winner(planned)
+    for place, planned in enumerate(searches):
+        contender, row = winners[place]
         if contender is not None:
             contenders.append(contender)
         rows.append({"model": planned.model, **row})
@@ -55,14 +60,14 @@ def _course(planned: PlannedSearch) -> list[float]:
     return [r.values[0] if r.state == "complete" else math.nan for r in results]
 
 
-def _winner(planned: PlannedSearch) -> tuple[Contender | None, dict[str, Any]]:
-    """Run a search; returns its winner (None if no trial is within the limits) and its table row."""
+def _winner(
+    planned: PlannedSearch, best: FinishedTrial | None, error: GrowthlabError | None
+) -> tuple[Contender | None, dict[str, Any]]:
+    """The winner of a search (None if no trial is within the limits) and its table row."""
     search = planned.search
-    try:
-        best = search.run()
-    except GrowthlabError as error:
+    if error is not None:
         log.error("%s: %s", planned.model, error)
-        best, usage = None, search.usage()
+        usage = search.usage()
         if usage["complete"]:
             return None, {**usage, BEST_VALUE: float("nan"), "remarks": f"left out: {error}"}
     if best is None:
