@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 from tests.cli.conftest import ORDERS, SHOP, Workspace
 
+from growthlab.cli.main import main
+
 WORDS = [
     ("trian", "unknown command trian: did you mean train?"),
     (
@@ -308,3 +310,17 @@ def test_mistakes_in_the_users_own_conf_folder_are_one_line(fresh: Workspace) ->
         "Recommender in growthlab.models"
     )
     assert "mine" in fresh.growthlab("train", "model=recommend/mien").mistake
+
+
+@pytest.mark.parametrize(("rank", "status", "said"), [("0", 2, 1), ("1", 0, 0)])
+def test_a_command_that_torchrun_starts_says_once_how_to_do_without(
+    rank: str,
+    status: int,
+    said: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    assert main(["train", "model=recommend/sasrec"]) == status
+    assert capsys.readouterr().err.count("as many processes as model.trainer.processes=2") == said

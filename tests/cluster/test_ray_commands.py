@@ -21,6 +21,7 @@ from growthlab.core.credentials import without_passwords
 SHOP = ("data.users=150", "data.items=60", "data.days=150", "metrics=[ranking/ndcg]")
 RAY = ("cluster=ray", "cluster.local_cpus=2", "cluster.object_store_mb=100")
 MODELS = ("models=[popularity,markov,random]", "seeds=2", "intervals.resamples=50")
+WHO_RAN_IT = ("mlflow.user", "host", "code_version", "command")
 MODEL_SETTINGS = ("+model.resources.cpus=1",)
 
 
@@ -69,6 +70,7 @@ def test_a_comparison_leaves_the_same_runs_and_no_word_of_the_cluster(
     assert all(run.info.status == "FINISHED" for run in there)
     assert sum(r.data.tags.get("mlflow.parentRunId") == parent.info.run_id for r in there) == 4
     for run in there:
+        assert all(run.data.tags[name] for name in WHO_RAN_IT)
         assert not [name for name in run.data.params if "cluster" in name or "resources" in name]
     # one that was stopped on a cluster is recognised, and goes on, on one machine
     (one,) = [run for run in here if run.data.tags["kind"] == "comparison"]
@@ -88,6 +90,7 @@ def test_trials_of_several_models_share_a_server_within_the_budget_of_each_study
     assert "secret" not in out
     found = runs(folder, "tune.db")
     trials = [run for run in found if run.data.tags["kind"] == "trial"]
+    assert all(run.data.tags[name] for run in found for name in WHO_RAN_IT)
     searches = [run for run in found if run.data.tags["kind"] == "search"]
     assert len(searches) == 2
     assert {run.info.status for run in [*trials, *searches]} == {"FINISHED"}

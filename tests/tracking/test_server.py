@@ -236,12 +236,22 @@ def test_a_mistake_is_one_line_with_the_setting_that_helps(
     assert client_of(server).get_experiment_by_name("never/made") is None
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://me:hush@127.0.0.1:9"])
-def test_a_server_that_is_not_there_ends_a_command_before_it_reads_data(
-    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["compare", *SHOP],
+        ["export", "model=recommend/popularity"],
+        ["promote", "challenger=a"],
+        ["rollback"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_server_that_is_not_there_ends_a_command_before_it_reads_data_or_changes_anything(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    address = "http://me:hush@127.0.0.1:9"
     with contextlib.chdir(tmp_path):
-        assert main(["compare", *SHOP, "tracking=server", f"tracking.uri={address}"]) == 2
+        assert main([*command, "tracking=server", f"tracking.uri={address}"]) == 2
         assert list(tmp_path.iterdir()) == []
     said = capsys.readouterr().err
     assert "Connection refused): set tracking.uri, or work without it with tracking=local" in said

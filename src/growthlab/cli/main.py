@@ -26,6 +26,7 @@ from growthlab.core.visible_text import visible_text
 
 log = logging.getLogger("growthlab.cli")  # also where this module runs as __main__
 
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # which torchrun gives every process that it starts
 STORE_MODULES = ("mlflow.", "sqlalchemy.")  # their errors usually mean a full disk or a lost server
 
 
@@ -120,6 +121,13 @@ def _run(name: str, words: list[str]) -> int:
     if any(w in ("-h", "--help") for w in words):
         print(help_of(name))
         return 0
+    if os.environ.get(TORCHRUN):
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            return 0  # the first says what follows, once
+        raise GrowthlabError(
+            "torchrun would run the whole command in each process: start it without, and a network is "
+            "trained in as many processes as model.trainer.processes=2 says"
+        )
     prepare_process(_log_level(words))
     begun = without_passwords(" ".join([name, *words]))
     log.info("growthlab %s", begun)  # before what takes seconds to import

@@ -12,7 +12,7 @@ from growthlab.cluster.code_versions import code_versions
 from growthlab.cluster.ray_session import connect, different_code, require_same_code
 from growthlab.cluster.ray_task import Begun, Failed, Finished, OtherCode, Place, run_work
 from growthlab.core.errors import ConfigError, GrowthlabError
-from growthlab.search.workers import Crew, Worker
+from growthlab.search.workers import Crew, Ends, Worker
 from growthlab.tasks.entry import Contender
 from growthlab.tasks.executor import Job, JobEnded, JobStarted, Resources
 
@@ -113,7 +113,7 @@ class RayCluster:
         """As many as are asked for, and at least as many as the cluster has room for."""
         return max(n_jobs, self.n_slots(self._ray()))
 
-    def run_crews(self, crews: Sequence[Crew]) -> Iterator[tuple[int, Exception | None]]:
+    def run_crews(self, crews: Sequence[Crew]) -> Ends:
         """See `StudyWorkers.run_crews`: those of all studies wait together for what becomes free."""
         ray = self._ray()
         running: dict[Any, _Task] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,9 +177,10 @@ class BegunSearch:
         if not cluster.elsewhere and crew.size == 1:
             self._loop.run()
             return
-        for _, error in cluster.run_crews([crew]):
-            if error is not None:
-                raise error
+        with closing(cluster.run_crews([crew])) as ended:
+            for _, error in ended:
+                if error is not None:
+                    raise error
 
     def end(self) -> FinishedTrial | None:
         """See `ModelSearch.run`."""
@@ -192,6 +194,18 @@ class BegunSearch:
         if best is None:
             log.error("study %s: no trial succeeded; see error.txt of each", search.name)
         return best
+
+    def outcome(
+        self, failure: Exception | None
+    ) -> tuple[FinishedTrial | None, GrowthlabError | None]:
+        """The best trial, or the error that ends the search alone; `failure` is that of its processes."""
+        try:
+            if failure is not None:
+                raise failure
+            return self.end(), None
+        except GrowthlabError as error:
+            self.give_up(error)
+            return None, error
 
     def give_up(self, error: BaseException) -> None:
         """End the runs that are open, of trials that workers left too."""
@@ -229,17 +243,11 @@ def run_searches(
 
         try:
             begun.extend(BegunSearch(search, lambda: None) for search in searches)
-            for place, failure in searches[0].cluster.run_crews([each.crew() for each in begun]):
-                show()
-                try:
-                    if failure is not None:
-                        raise failure
-                    best = begun[place].end()
-                except GrowthlabError as reason:
-                    begun[place].give_up(reason)
-                    yield place, None, reason
-                else:
-                    yield place, best, None
+            crews = [each.crew() for each in begun]
+            with closing(searches[0].cluster.run_crews(crews)) as ended:
+                for place, failure in ended:
+                    show()
+                    yield place, *begun[place].outcome(failure)
         except BaseException as error:
             for each in begun:
                 each.give_up(error)

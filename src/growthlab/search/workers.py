@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -56,6 +56,9 @@ class Crew:
     on_device: bool = False
 
 
+Ends = Generator[tuple[int, Exception | None], None, None]  # of crews; closed, it ends the others
+
+
 class StudyWorkers(Protocol):
     """Runs the processes that work on studies, on this machine or elsewhere."""
 
@@ -68,7 +71,7 @@ class StudyWorkers(Protocol):
         """How many processes work on a study for the setting ``n_jobs``."""
         ...
 
-    def run_crews(self, crews: Sequence[Crew]) -> Iterator[tuple[int, Exception | None]]:
+    def run_crews(self, crews: Sequence[Crew]) -> Ends:
         """Run the processes; the place of a crew as soon as its study has ended.
 
         With it comes the error of a crew that ended before it ran any trial: the others go on.
@@ -85,7 +88,7 @@ class LocalProcesses:
         """As many as are asked for."""
         return n_jobs
 
-    def run_crews(self, crews: Sequence[Crew]) -> Iterator[tuple[int, Exception | None]]:
+    def run_crews(self, crews: Sequence[Crew]) -> Ends:
         """See `StudyWorkers.run_crews`; each process gets its share of the cores."""
         for place, crew in enumerate(crews):
             try:
