@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from growthlab.cluster.code_versions import code_versions
 from growthlab.cluster.ray_session import connect, different_code, require_same_code
-from growthlab.cluster.ray_task import Begun, Failed, Finished, OtherCode, Place, run_work
+from growthlab.cluster.ray_task import Begun, Failed, Finished, OtherCode, TaskPlace, run_work
 from growthlab.core.errors import ConfigError, GrowthlabError
 from growthlab.search.workers import Crew, Ends, Worker
 from growthlab.tasks.entry import Contender
@@ -175,7 +175,7 @@ class RayCluster:
         options = self._options(ray, job.resources, job.on_device, job.predicted_mb)
         self._require_fits(ray, task.job.label, options)
         remote = ray.remote(max_retries=0, num_returns="streaming")(run_work)
-        place = Place(str(Path.cwd()), max(1, int(options["num_cpus"])))
+        place = TaskPlace(str(Path.cwd()), max(1, int(options["num_cpus"])))
         return remote.options(**options).remote(
             task.job.work, task.shared, dict(code_versions()), place
         )

@@ -62,7 +62,7 @@ Said = Begun | OtherCode | Failed | Finished
 
 
 @dataclass(frozen=True)
-class Place:
+class TaskPlace:
     """Where the command works, which another machine may not have, and how many threads a task has."""
 
     folder: str
@@ -70,7 +70,7 @@ class Place:
 
 
 def run_work(
-    work: Callable[..., Any], shared: Sequence[Any], versions: Mapping[str, str], place: Place
+    work: Callable[..., Any], shared: Sequence[Any], versions: Mapping[str, str], place: TaskPlace
 ) -> Iterator[Said]:
     """Say where the work runs, then what became of it.
 
