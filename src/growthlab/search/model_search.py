@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from growthlab.core.errors import ConfigError, GrowthlabError
@@ -152,24 +152,23 @@ class BegunSearch:
         self._loop = search.loop(self._recorder)
         self._loop.on_change = on_change
         self._is_open = True
+
+    def crew(self) -> Crew:
+        """The processes that run the trials; elsewhere each has what a fit of the model is given."""
+        search = self.search
         before = search.study.n_used()
         if before:
             log.info("study %s: %d trials were run before", search.name, before)
-        on_change()
+        self._loop.on_change()
         self._recorder.end_orphaned_trials()
-
-    def crew(self) -> Crew:
-        """The processes that run the trials, each with what a fit of the model is given."""
-        search, contender = self.search, self.search.contender({})
         n_workers = search.cluster.n_workers(search.n_jobs)
-        return Crew(
-            search.worker,
-            min(n_workers, search.study.budget.trials),
-            self._fail_trials,
-            self._loop.on_change,
-            contender.resources,
-            search.device != "cpu" and trains_network(contender.factory()),
-        )
+        size = min(n_workers, search.study.budget.trials)
+        crew = Crew(search.worker, size, self._fail_trials, self._loop.on_change)
+        if not search.cluster.elsewhere:
+            return crew
+        contender = search.contender({})
+        on_device = search.device != "cpu" and trains_network(contender.factory())
+        return replace(crew, resources=contender.resources, on_device=on_device)
 
     def run_trials(self) -> None:
         """Run trials, in this process or in workers, until the budget is used up."""
