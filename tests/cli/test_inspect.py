@@ -501,6 +501,29 @@ def test_customers_that_only_one_table_knows_are_doubtful(
     assert "none of the first customers of orders.csv (customer_id)" in capsys.readouterr().out
 
 
+SHOP_LINES = "Name,{},Created at,Lineitem sku,Lineitem quantity,Lineitem price\n" + "".join(
+    f"#100{n},k{n % 3}{{}},2025-01-0{n} 10:00,s{n},{n % 3 + 1},2.5\n" for n in range(1, 7)
+)
+
+
+@pytest.mark.parametrize("name", ["Customer Email ID", "Shop Customer ID", "Buyer Key"])
+def test_an_id_with_one_more_word_in_its_name_is_known(name: str, inspect: Inspect) -> None:
+    settings = inspect(lines=SHOP_LINES.replace("{}", name, 1).replace("{}", ""))
+    assert settings["columns"]["user_id"] == name
+    assert settings["columns"]["order_id"] == "Name"
+    assert settings["columns"]["quantity"] == "Lineitem quantity"
+    assert settings["event_type"] == "purchase"
+
+
+def test_small_quantities_are_no_event_types(
+    inspect: Inspect, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = inspect(lines=SHOP_LINES.replace("{}", "Who", 1).replace("{}", ""))
+    assert settings["columns"]["user_id"] == "Who"
+    assert "event_type" not in settings["columns"]
+    assert "names tell too little" in capsys.readouterr().out
+
+
 def test_a_column_of_our_name_that_holds_something_else_is_not_read(inspect: Inspect) -> None:
     settings = inspect(
         shop="user_id,item_id,event_type,timestamp,position\nu,a,view,2024-05-01,top left\n"

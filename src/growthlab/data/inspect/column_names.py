@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from growthlab.data.personal_data import name_of_words
 
+ID_WORDS = ("id", "code", "number", "no", "nr", "key", "hash", "ref", "uuid")
+
 
 def plain_name(name: str) -> str:
     """A name without what tells spellings apart.
@@ -16,6 +18,17 @@ def plain_name(name: str) -> str:
     ('customerid', 'customerid', '用户id')
     """
     return name_of_words(name).replace(" ", "")
+
+
+def shorter_names(name: str) -> tuple[str, ...]:
+    """Plain names of an id without the word before it, such as the shop's, or a second word for an id.
+
+    >>> shorter_names("Shop Customer ID"), shorter_names("Customer Email ID")
+    (('customerid', 'shopcustomer'), ('emailid', 'customeremail'))
+    """
+    words = name_of_words(name).split()
+    shorter = [words[1:], *([words[:-1]] if words[-1:] and words[-1] in ID_WORDS else [])]
+    return tuple("".join(some) for some in shorter if some)
 
 
 def _names(text: str) -> tuple[str, ...]:

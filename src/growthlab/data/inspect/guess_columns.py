@@ -8,7 +8,13 @@ import pandas as pd
 
 from growthlab.core.errors import DataError
 from growthlab.data.columns import typed_columns
-from growthlab.data.inspect.column_names import EVENTS, ITEMS, ORDER_NAMES, plain_name
+from growthlab.data.inspect.column_names import (
+    EVENTS,
+    ITEMS,
+    ORDER_NAMES,
+    plain_name,
+    shorter_names,
+)
 from growthlab.data.inspect.event_words import EVENT_WORDS, NO_EVENT, STATUS_WORDS, plain_word
 from growthlab.data.inspect.table_sample import SampledColumn
 from growthlab.data.inspect.time_format import time_format
@@ -39,6 +45,7 @@ def _matched(
         free = [c for c in columns if c.name not in found.values()]
         candidates = [c for c in _candidates(free, likely) if fits[ours](c)]
         if ours in ("user_id", "item_id"):
+            candidates = candidates or [c for c in _nearly(free, likely) if fits[ours](c)]
             full = [c for c in candidates if _share_of_ids(c) >= FILLED]
             candidates = full or sorted(candidates, key=lambda c: -_share_of_ids(c))
         if candidates:
@@ -73,6 +80,17 @@ def _candidates(columns: Sequence[SampledColumn], likely: Sequence[str]) -> list
         elif last in places and "." in column.name:
             ranked.append((places[last], 1 + column.name.count("."), n, column))
     return [column for *_, column in sorted(ranked, key=lambda r: r[:3])]
+
+
+def _nearly(columns: Sequence[SampledColumn], likely: Sequence[str]) -> list[SampledColumn]:
+    """The columns with a likely name for an id but for one word, the likeliest first."""
+    places = {name: place for place, name in enumerate(likely)}
+    ranked = [
+        (min(places[name] for name in shorter_names(c.name) if name in places), n, c)
+        for n, c in enumerate(columns)
+        if not places.keys().isdisjoint(shorter_names(c.name))
+    ]
+    return [column for *_, column in sorted(ranked, key=lambda r: r[:2])]
 
 
 def are_numbers(column: SampledColumn) -> bool:

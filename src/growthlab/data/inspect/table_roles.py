@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from growthlab.data.inspect.guess_by_content import columns_by_content
@@ -35,15 +35,19 @@ def role_of(sample: TableSample) -> RoleOfTable:
     else:
         columns = _by_names(sample)
         columns |= _by_content(sample, columns)
-    if "order_id" not in columns and {"quantity", "status", "unit_price"} & set(columns):
-        named = [
-            c.name for c in sample.columns if is_order_name(c) and c.name not in columns.values()
-        ]
-        columns |= {"order_id": named[0]} if named else {}
+    columns |= _order_name(sample, columns)
     role = _role(sample, columns)
     if role == "items":
         columns = item_columns(sample.columns)
     return RoleOfTable(sample, role, columns)
+
+
+def _order_name(sample: TableSample, columns: Mapping[str, str]) -> dict[str, str]:
+    """The column that holds the numbers of orders, though its name does not say of what they are."""
+    if "order_id" in columns or not {"quantity", "status", "unit_price"} & set(columns):
+        return {}
+    free = [c for c in sample.columns if is_order_name(c) and c.name not in columns.values()]
+    return {"order_id": free[0].name} if free else {}
 
 
 def _by_names(sample: TableSample) -> dict[str, str]:
@@ -75,8 +79,11 @@ def _by_content(sample: TableSample, known: dict[str, str]) -> dict[str, str]:
 
 def as_events(table: RoleOfTable) -> RoleOfTable:
     """A table as one of events, with what its cells look like where names tell nothing."""
-    columns = {**columns_by_content(table.sample), **_by_names(table.sample)}
-    return RoleOfTable(table.sample, "events", columns)
+    named = _by_names(table.sample)
+    named |= _order_name(table.sample, named)
+    free = tuple(c for c in table.sample.columns if c.name not in named.values())
+    told = columns_by_content(replace(table.sample, columns=free))
+    return RoleOfTable(table.sample, "events", {**told, **named})
 
 
 def listed_columns(sample: TableSample) -> dict[str, list[SampledColumn]]:
