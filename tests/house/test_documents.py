@@ -35,6 +35,28 @@ def test_the_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text().split()) <= MOST_WORDS
 
 
+def test_a_contributor_finds_what_every_room_holds() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    described = {
+        room
+        for row in re.findall(r"^\| (`.+?) \|", text, re.MULTILINE)
+        for room in re.findall(r"`(\w+)`", row)
+    }
+    rooms = {path.parent.name for path in (ROOT / "src" / "growthlab").glob("*/__init__.py")}
+    assert rooms <= described
+    layers = re.search(r"^cli > .*?(?=^```)", text, re.MULTILINE | re.DOTALL)
+    assert layers is not None
+    listed = re.findall(
+        r"^layers = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL
+    )[0]
+    told = [set(re.findall(r"\w+", layer)) for layer in layers[0].split(">")]
+    assert told == [
+        set(re.findall(r"growthlab\.(\w+)", layer))
+        for layer in listed.splitlines()
+        if layer.strip()
+    ]
+
+
 def test_the_readme_leads_to_every_page_of_docs() -> None:
     linked = re.findall(r"\]\((docs/\w+\.md)", (ROOT / "README.md").read_text())
     assert set(linked) == {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
