@@ -247,6 +247,13 @@ def test_input_files_with_mistakes_are_one_line(
     assert empty() == ["orders.csv"]
 
 
+def test_what_is_possible_names_nothing_of_hydra(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tune", "xyzzy=3"]) == 2
+    said = capsys.readouterr().err
+    assert "unknown setting xyzzy: possible: " in said
+    assert "hydra" not in said
+
+
 def test_a_task_that_needs_missing_columns_is_one_line(orders: Workspace) -> None:
     done = orders.growthlab("train", "task=value", *ORDERS)
     assert "unit_price" in done.mistake

@@ -60,7 +60,8 @@ def mistake_in_keys(words: Sequence[str], config: Any, groups_read: Collection[s
             # a missing value counts as present
             if not OmegaConf.is_dict(node) or part not in list(node):
                 given, key = ".".join(parts[: depth + 1]), ".".join(parts)
-                names = _names(node, groups_read if not depth else ())
+                own_groups = [g for g in groups_read if not g.startswith("hydra/")]
+                names = _names(node, own_groups if not depth else ())
                 prefix = "".join(f"{p}." for p in parts[:depth])
                 if OmegaConf.is_dict(node) and "_target_" in node and not names:
                     what = str(node["_target_"]).rpartition(".")[2]
