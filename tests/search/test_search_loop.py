@@ -205,5 +205,5 @@ def test_a_result_is_the_same_after_json() -> None:
 
 def test_settings_are_shown_without_the_model_prefix_and_with_four_digits() -> None:
     settings = {"model.trainer.lr": 0.0123456, "model.width": 64, "model.layers": [32, 16]}
-    assert settings_text(settings) == "trainer.lr=0.01235 width=64 layers=[32, 16]"
+    assert settings_text(settings) == "trainer.lr=0.01235 width=64 layers=[32,16]"
     assert settings_text({}) == "the model's own settings"

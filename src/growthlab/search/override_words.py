@@ -25,9 +25,13 @@ def override_words(overrides: Mapping[str, Any]) -> list[str]:
 
 
 def settings_text(overrides: Mapping[str, Any]) -> str:
-    """Settings for people: ``neighbours=50 l2=0.01234``, numbers with four significant digits."""
+    """Settings for people, numbers with four significant digits.
+
+    >>> settings_text({"model.neighbours": 50, "model.l2": 0.0123456, "model.normalize": False})
+    'neighbours=50 l2=0.01235 normalize=false'
+    """
     shown = {
-        name.partition(".")[2]: f"{value:.4g}" if isinstance(value, float) else value
+        name.partition(".")[2]: f"{value:.4g}" if isinstance(value, float) else as_word(value)
         for name, value in overrides.items()
     }
     return " ".join(f"{n}={v}" for n, v in shown.items()) or "the model's own settings"

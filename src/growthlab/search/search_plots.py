@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from growthlab.core.visible_text import visible_text
 from growthlab.evaluation.plots import BLUE, INK, PALE, QUIET, SKY, canvas
 from growthlab.pages.text_table import decimals_for, format_number, metric_label
+from growthlab.search.override_words import as_word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,10 +118,10 @@ def _draw_setting(axes: Axes, settings: Sequence[Any], values: Sequence[float]) 
         else:
             axes.xaxis.set_major_locator(MaxNLocator(4))
         return
-    names = sorted({str(v) for v in settings})
-    axes.scatter(
-        [names.index(str(v)) for v in settings], values, s=36, color=SKY, edgecolors="white"
-    )
+    words = [as_word(v) for v in settings]
+    names = sorted(set(words))
+    places = [names.index(word) for word in words]
+    axes.scatter(places, values, s=36, color=SKY, edgecolors="white")
     axes.set_xticks(range(len(names)), [_short(name) for name in names], rotation=20, ha="right")
     axes.set_xlim(-0.5, len(names) - 0.5)
 
