@@ -272,16 +272,21 @@ def _name_line_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> No
     gap, last = 0.055 * (high - low), -np.inf
     for x, y, name, colour in sorted(ends, key=lambda end: end[1]):
         last = max(y, last + gap)
-        axes.annotate(
-            _label(name),
-            (x, last),
-            xytext=(7, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=10,
-            color=colour,
-            annotation_clip=False,
-        )
+        write_beside(axes, _label(name), (x, last), colour)
+
+
+def write_beside(axes: Axes, text: str, point: tuple[float, float], colour: str) -> None:
+    """Write a text to the right of a point, outside the axes too."""
+    axes.annotate(
+        text,
+        point,
+        xytext=(7, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=10,
+        color=colour,
+        annotation_clip=False,
+    )
 
 
 def _legend(

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from growthlab.core.visible_text import visible_text
-from growthlab.evaluation.plots import BLUE, INK, PALE, QUIET, SKY, canvas
+from growthlab.evaluation.plots import BLUE, INK, PALE, QUIET, SKY, canvas, write_beside
 from growthlab.pages.text_table import decimals_for, format_number, metric_label
 from growthlab.search.override_words import as_word
 
@@ -32,16 +32,8 @@ def history_figure(
     figure, axes = canvas(7.2, 4.2, f"{label} of each trial", "line: the best so far")
     axes.step(numbers, best, where="post", color=BLUE, linewidth=2)
     axes.plot(numbers, values, "o", color=SKY, markeredgecolor="white", markersize=7)
-    axes.annotate(
-        format_number(float(best[-1]), decimals_for(values)),
-        (numbers[-1], float(best[-1])),
-        xytext=(8, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=10,
-        color=BLUE,
-        annotation_clip=False,
-    )
+    reached = float(best[-1])
+    write_beside(axes, format_number(reached, decimals_for(values)), (numbers[-1], reached), BLUE)
     axes.set_xlabel("trial")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

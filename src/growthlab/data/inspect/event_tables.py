@@ -62,16 +62,9 @@ class SampledEvents:
         return replace(select, columns={**select.columns, **one})
 
 
-@dataclass(frozen=True)
-class UnitedSelect:
-    """The rows of several SELECTs, one below the other."""
-
-    parts: Sequence[EventSelect]
-
-    @property
-    def sql(self) -> str:
-        """The SELECT."""
-        return "UNION ALL BY NAME\n".join(part.sql for part in self.parts)
+def united_sql(selects: Sequence[EventSelect]) -> str:
+    """One SELECT for the rows of several, one below the other."""
+    return "UNION ALL BY NAME\n".join(select.sql for select in selects)
 
 
 def events_of_table(
@@ -127,9 +120,8 @@ def _fit_together(one: SampledEvents, other: SampledEvents) -> bool:
         return False
     if any(part.table.sample.format.sheet is not None for part in (one, other)):
         return False
-    if None not in (formats := [numbers_of(part.table) for part in (one, other)]) and (
-        formats[0] != formats[1]
-    ):
+    numbers = [numbers_of(part.table) for part in (one, other)]
+    if None not in numbers and numbers[0] != numbers[1]:
         return False
     meant = [_meanings(part) for part in (one, other)]
     return all(meant[0][word] == meant[1][word] for word in meant[0].keys() & meant[1].keys())

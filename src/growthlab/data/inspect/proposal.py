@@ -10,10 +10,10 @@ from typing import Any
 from growthlab.core.errors import DataError, quoted
 from growthlab.data.inspect.column_names import TOTALS, plain_name
 from growthlab.data.inspect.event_tables import (
-    UnitedSelect,
     events_of_table,
     numbers_of,
     parts_of_one_log,
+    united_sql,
     words_of,
 )
 from growthlab.data.inspect.event_types import NO_WORD
@@ -162,13 +162,13 @@ def _write_events(
     proposal: Proposal, events: Sequence[RoleOfTable], tables: Sequence[RoleOfTable]
 ) -> list[TableSample]:
     """The settings of events; the samples that they are read from."""
-    named = parts_of_one_log(events, tables)
+    named = parts_of_one_log(events, tables) if len(events) > 1 else []
     parts = [part for _, part in named] if len(named) > 1 else [events_of_table(events[0], tables)]
     main = parts[0]
     proposal.found += [part.table.sample.described for part in parts]
     if len(parts) > 1:
         selects = [part.as_select(name) for name, part in named]
-        _write_select(proposal, UnitedSelect(selects).sql, selects)
+        _write_select(proposal, united_sql(selects), selects)
         proposal.found.append("tables with different events are one log")
         _write_doubt_of_users(proposal, [part.table for part in parts])
     elif main.select is not None:
