@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from growthlab.evaluation.plots import BLUE, COLOURS
+
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from readme_tables import OBJECTIVE, by_cutoff, chosen_by_cutoff, leaderboard, newest, write_tables
@@ -27,17 +29,16 @@ READ = {  # what the README shows of them; all columns are in tables/
 }
 
 
-def bars(results: pd.DataFrame) -> Figure:
-    """The objective of each task with its interval, a panel a task."""
+def points(results: pd.DataFrame) -> Figure:
+    """The objective of each task with its interval, a panel a task; models far below are left out."""
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     for axes, task in zip(figure.subplots(1, 3), OBJECTIVE, strict=True):
         rows = newest(results, task)
         main = rows[rows["metric"] == f"test/{OBJECTIVE[task]}"]
         means = main.groupby("model")[["value", "low", "high"]].mean().sort_values("value")
+        means = means[means["value"] > means["value"].max() / 4]
         spread = [means["value"] - means["low"], means["high"] - means["value"]]
-        axes.barh(
-            means.index, means["value"], xerr=spread, color="#56b4e9", ecolor="#333333", height=0.6
-        )
+        axes.errorbar(means["value"], means.index, xerr=spread, fmt="o", color=BLUE)
         axes.set_title(f"{task}: {OBJECTIVE[task]}", loc="left", fontsize=11, fontweight="bold")
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0, labelsize=9)
@@ -52,9 +53,13 @@ def over_time(results: pd.DataFrame) -> Figure:
     for axes, task in zip(figure.subplots(1, 3), OBJECTIVE, strict=True):
         rows = results[(results["task"] == task) & (results["metric"] == f"test/{OBJECTIVE[task]}")]
         table = rows.pivot_table(index="protocol", columns="model", values="value").dropna(axis=1)
-        table = table.loc[:, table.max() > table.to_numpy().max() / 4]  # who is in the race
+        table = table.loc[:, table.max() > table.to_numpy().max() / 4]
         table.index = [p.removeprefix("cutoff ") for p in table.index]
-        lines = {n: axes.plot(table.index, table[n], marker="o", linewidth=1.8)[0] for n in table}
+        styles = [{"color": c, "linestyle": s} for s in ("-", "--") for c in COLOURS]
+        lines = {
+            name: axes.plot(table.index, table[name], marker="o", linewidth=1.8, **style)[0]
+            for name, style in zip(table, styles, strict=False)
+        }
         low, high = axes.get_ylim()
         above = np.inf
         for name, value in table.iloc[-1].sort_values(ascending=False).items():
@@ -83,7 +88,7 @@ def main() -> None:
         files[f"chosen_by_cutoff_{task}"] = chosen_by_cutoff(rows, objective)
     write_tables(HERE, readme=boards, files=files)
     (HERE / "figures").mkdir(exist_ok=True)
-    bars(results).savefig(HERE / "figures" / "objectives.png", dpi=130)
+    points(results).savefig(HERE / "figures" / "objectives.png", dpi=130)
     over_time(results).savefig(HERE / "figures" / "origins.png", dpi=130)
 
 
