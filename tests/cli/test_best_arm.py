@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from tests.cli.conftest import Workspace
 
-CAMPAIGN = ("task=best_arm", "data=simulated_campaign", "data.customers=3000")
+CAMPAIGN = ("task=best_arm", "data=simulated_campaign", "data.customers=3000", "task.worth=2")
 FAST = ("intervals.resamples=50",)
 
 

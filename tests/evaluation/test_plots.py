@@ -19,6 +19,7 @@ from growthlab.evaluation.plots import (
     lift_curve,
     metric_bars,
     reliability,
+    reliability_of_models,
 )
 
 
@@ -81,7 +82,14 @@ def test_the_gain_curve_ends_at_all_positives(predictions):
     assert (np.diff(y) >= 0).all()
 
 
-@pytest.mark.parametrize("draw", [lambda t: reliability({"m": t}), decile_calibration])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda t: reliability({"m": t}),
+        lambda t: reliability_of_models({"m": t, "n": t}),
+        decile_calibration,
+    ],
+)
 def test_calibration_plots_render(draw, predictions):
     assert png(draw(predictions)).startswith(b"\x89PNG")
 

@@ -61,7 +61,7 @@ def effect_curve_figure(table: pd.DataFrame, title: str) -> Figure:
         7.2,
         4.4,
         title,
-        "gain of the outcome per customer; band: 95 % at each share; dashed: any order",
+        "gain of the outcome per customer; band: 95 % at each share; dashed: in random order",
     )
     axes.fill_between(curve["share"], curve["low"], curve["high"], color=BLUE, alpha=0.15, lw=0)
     axes.plot(curve["share"], curve["gain"], color=BLUE, linewidth=2)

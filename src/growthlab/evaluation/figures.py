@@ -22,6 +22,7 @@ from growthlab.evaluation.plots import (
     lift_curve,
     metric_bars,
     reliability,
+    reliability_of_models,
 )
 from growthlab.evaluation.standings import predictions_of
 from growthlab.pages.text_table import metric_label
@@ -37,7 +38,7 @@ def outcome_figures(
 ) -> dict[str, Figure]:
     """The plots of one outcome by file name: learning curves, metrics, predictions, features.
 
-    `columns` are the metrics of the leaderboard, of which those within [-1, 1] become bars.
+    `columns` are the metrics of the leaderboard, of which those within [-1, 1] are drawn.
     """
     figures = {}
     for name, values in outcome.curves.items():
@@ -51,7 +52,7 @@ def outcome_figures(
     bounded = [
         column
         for column in columns
-        if column.metric in outcome.test and _fits_bars(outcome.test[column.metric])
+        if column.metric in outcome.test and _is_bounded(outcome.test[column.metric])
     ]
     if bounded:
         names = {
@@ -59,11 +60,14 @@ def outcome_figures(
             + (" \N{DOWNWARDS ARROW}" if not column.larger_is_better else "")
             for column in bounded
         }
+        falling = any(not column.larger_is_better for column in bounded)
         figures["metrics"] = metric_bars(
             {shown: outcome.test[name] for name, shown in names.items()},
             outcome.name,
-            subtitle="test window, 95 % bounds; \N{DOWNWARDS ARROW} lower is better",
+            subtitle="test window; dark: the objective; whiskers: 95 % bounds"
+            + ("; \N{DOWNWARDS ARROW} lower is better" if falling else ""),
             colours={names.get(objective, ""): BLUE},
+            points=True,
         )
     table = predictions_of(outcome)
     if {"label", "prediction"} <= set(table) and len(table):
@@ -77,7 +81,7 @@ def outcome_figures(
     return figures
 
 
-def _fits_bars(estimate: Estimate) -> bool:
+def _is_bounded(estimate: Estimate) -> bool:
     """Whether it has bounds and lies within [-1, 1], the range of the axis."""
     return bool(np.isfinite(estimate.low)) and -1 <= estimate.value <= 1
 
@@ -124,7 +128,9 @@ def _prediction_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]
         probabilities = {n: t for n, t in usable.items() if t["prediction"].between(0, 1).all()}
         figures = {"lift": lift_curve(usable, "leavers"), "gain": gain_curve(usable, "leavers")}
         if probabilities:
-            figures["calibration"] = reliability(probabilities)
+            several = len(probabilities) > 1
+            draw = reliability_of_models if several else reliability
+            figures["calibration"] = draw(probabilities)
         return figures
     figures = {"gain": gain_curve(usable, "revenue")}
     if len(usable) == 1:

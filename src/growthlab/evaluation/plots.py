@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00")
 INK, QUIET, PALE = "#222222", "#767676", "#D9D9D9"
 CHANCE: dict[str, Any] = {"color": QUIET, "linewidth": 1, "linestyle": (0, (4, 3)), "zorder": 0}
 MOST_FEATURES = 20
+COLUMNS = 3  # of small plots beside each other
 
 
 def curves(lines: Mapping[str, Sequence[float]], title: str, *, maximise: bool = True) -> Figure:
@@ -45,7 +46,7 @@ def curves(lines: Mapping[str, Sequence[float]], title: str, *, maximise: bool =
         axes.annotate(
             best_text,
             (epochs[best], values[best]),
-            xytext=(0, 9),
+            xytext=(0, 9 if maximise else -18),
             textcoords="offset points",
             ha="center",
             fontsize=9,
@@ -91,7 +92,7 @@ def metric_bars(
         axes.annotate(
             format_number(value, digits),
             (end, place),
-            xytext=(6, 0),
+            xytext=(11 if end == value and points else 6, 0),
             textcoords="offset points",
             va="center",
             fontsize=10,
@@ -110,25 +111,41 @@ def metric_bars(
 
 
 def reliability(predictions: Mapping[str, pd.DataFrame], *, n_bins: int = 10) -> Figure:
-    """Share of positives against the predicted probability, in bins of equal mass."""
+    """Share of positives against the predicted probability, in bins of equal mass: a line per name."""
     figure, axes = canvas(
-        5.6, 5.4, "Calibration", "10 groups of equal size; the diagonal is perfect"
+        5.6, 5.4, "Calibration", f"{n_bins} groups of equal size; the diagonal is perfect"
     )
-    ends, top = [], 0.0
-    for (name, table), colour in zip(predictions.items(), _colours(len(predictions)), strict=True):
-        observed, predicted = equal_mass_bins(group_by_prediction(*_columns(table)), n_bins)
+    bins = _reliability_bins(predictions, n_bins)
+    ends = []
+    for (name, (predicted, observed)), colour in zip(
+        bins.items(), _colours(len(bins)), strict=True
+    ):
         axes.plot(predicted, observed, "o-", color=colour, linewidth=2, markersize=6)
-        top = max(top, float(np.nanmax([observed, predicted])))
         ends.append((float(predicted[0]), float(observed[0]), name, colour))
-    top = min(1.0, 1.08 * top) if top else 1.0
-    axes.plot([0, top], [0, top], **CHANCE)
-    axes.set_xlim(0, top)
-    axes.set_ylim(0, top)
-    axes.set_aspect("equal")
+    _square(axes, bins)
     axes.set_xlabel("predicted probability (mean of the group)")
     axes.set_ylabel("observed share (of the group)")
     if len(predictions) > 1:
         _legend(axes, ends)
+    return figure
+
+
+def reliability_of_models(predictions: Mapping[str, pd.DataFrame], *, n_bins: int = 10) -> Figure:
+    """As `reliability`, a small plot per name: in one plot the lines of good models cannot be told apart."""
+    rows = -(-len(predictions) // COLUMNS)
+    figure, whole = canvas(
+        9.0,
+        0.9 + 2.9 * rows,
+        "Calibration",
+        f"observed share by predicted probability, {n_bins} groups of equal size; the diagonal is perfect",
+    )
+    bins = _reliability_bins(predictions, n_bins)
+    for axes, (name, (predicted, observed)) in zip(
+        small_axes(figure, whole, len(bins)), bins.items(), strict=True
+    ):
+        axes.plot(predicted, observed, "o-", color=BLUE, linewidth=1.6, markersize=4)
+        _square(axes, bins)
+        axes.set_title(_label(name), fontsize=10, color=INK, loc="left")
     return figure
 
 
@@ -235,6 +252,18 @@ def decile_calibration(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def small_axes(figure: Figure, whole: Axes, n: int) -> Iterator[Axes]:
+    """`n` axes beside and below each other, `COLUMNS` in a row, in the place of those of `canvas`."""
+    whole.remove()
+    grid = figure.add_gridspec(-(-n // COLUMNS), COLUMNS)
+    for place in range(n):
+        axes = figure.add_subplot(grid[place // COLUMNS, place % COLUMNS])
+        _style(axes)
+        axes.tick_params(colors=QUIET, labelsize=8, length=0, which="both")
+        axes.tick_params(labelleft=not place % COLUMNS)
+        yield axes
+
+
 def canvas(width: float, height: float, title: str, subtitle: str = "") -> tuple[Figure, Axes]:
     """A figure with one pair of axes, a left-aligned title and few lines."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
@@ -243,9 +272,15 @@ def canvas(width: float, height: float, title: str, subtitle: str = "") -> tuple
     title_space = (0.66 if subtitle else 0.42) / height  # inches over the axes
     engine.set(w_pad=0.14, h_pad=0.1, rect=(0, 0, 1, 1 - title_space))
     axes = figure.add_subplot()
+    _style(axes)
     top = 1 - 0.14 / height
     figure.text(0.02, top, _label(title), fontsize=14, fontweight="bold", color=INK, va="top")
     figure.text(0.02, top - 0.3 / height, _label(subtitle), fontsize=10, color=QUIET, va="top")
+    return figure, axes
+
+
+def _style(axes: Axes) -> None:
+    """Few and pale lines."""
     axes.set_axisbelow(True)
     axes.grid(color="#EBEBEB", linewidth=0.8)
     for side in ("top", "right", "left"):
@@ -254,7 +289,27 @@ def canvas(width: float, height: float, title: str, subtitle: str = "") -> tuple
     axes.tick_params(colors=INK, length=0, labelsize=10)
     axes.xaxis.label.set(color=INK, size=11)
     axes.yaxis.label.set(color=INK, size=11)
-    return figure, axes
+
+
+def _reliability_bins(
+    predictions: Mapping[str, pd.DataFrame], n_bins: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Mean prediction and share of positives of each group."""
+    bins = {}
+    for name, table in predictions.items():
+        observed, predicted = equal_mass_bins(group_by_prediction(*_columns(table)), n_bins)
+        bins[name] = predicted, observed
+    return bins
+
+
+def _square(axes: Axes, bins: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """The same range, from 0, for both directions and all `bins`, with the diagonal."""
+    top = max((float(np.nanmax(values)) for values in bins.values()), default=0.0)
+    top = min(1.0, 1.08 * top) if top else 1.0
+    axes.plot([0, top], [0, top], **CHANCE)
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    axes.set_aspect("equal")
 
 
 def _label(text: str) -> str:

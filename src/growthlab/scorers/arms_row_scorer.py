@@ -69,7 +69,7 @@ class ArmsRowScorer:
             "control": np.array(self.control),
             "cost": self.cost,
             "average": self.average,
-            "worth": np.array(self.worth),
+            "worth": np.array(self.worth, dtype=np.float64),
         }
         return {**own, **nested_arrays(self._members)}
 

@@ -10,7 +10,15 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from growthlab.core.visible_text import visible_text
-from growthlab.evaluation.plots import BLUE, INK, PALE, QUIET, SKY, canvas, write_beside
+from growthlab.evaluation.plots import (
+    BLUE,
+    COLUMNS,
+    INK,
+    SKY,
+    canvas,
+    small_axes,
+    write_beside,
+)
 from growthlab.pages.text_table import decimals_for, format_number, metric_label
 from growthlab.search.override_words import as_word
 
@@ -18,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS = 3  # of small plots beside each other
 LONGEST = 20  # characters of a choice below its axis
 LOG_SPAN = 50  # the largest value is so many times the smallest: the axis is logarithmic
 
@@ -56,11 +63,8 @@ def settings_figure(
     figure, whole = canvas(
         9.0, 0.9 + 2.1 * rows, title, "a dot a trial that read it; dark: the best"
     )
-    whole.remove()
-    grid = figure.add_gridspec(rows, COLUMNS)
     best = int(np.argmax(values) if maximise else np.argmin(values))
-    for place, setting in enumerate(varied):
-        axes = figure.add_subplot(grid[place // COLUMNS, place % COLUMNS])
+    for setting, axes in zip(varied, small_axes(figure, whole, len(varied)), strict=True):
         read = [n for n, trial in enumerate(trials) if setting in trial]
         _draw_setting(axes, [trials[n][setting] for n in read], [values[n] for n in read])
         if best in read:
@@ -68,9 +72,6 @@ def settings_figure(
             axes.plot(*spots[read.index(best)], "o", color=BLUE, markersize=8, zorder=3)
         axes.set_ylim(*_with_margin(values))
         axes.set_title(_label(setting.removeprefix("model.")), fontsize=10, color=INK, loc="left")
-        _style(axes)
-        if place % COLUMNS:
-            axes.tick_params(labelleft=False)
     return figure
 
 
@@ -116,15 +117,6 @@ def _draw_setting(axes: Axes, settings: Sequence[Any], values: Sequence[float]) 
     axes.scatter(places, values, s=36, color=SKY, edgecolors="white")
     axes.set_xticks(range(len(names)), [_short(name) for name in names], rotation=20, ha="right")
     axes.set_xlim(-0.5, len(names) - 0.5)
-
-
-def _style(axes: Axes) -> None:
-    axes.set_axisbelow(True)
-    axes.grid(color="#EBEBEB", linewidth=0.8)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(PALE)
-    axes.tick_params(colors=QUIET, length=0, labelsize=8, which="both")
 
 
 def _with_margin(values: Sequence[float]) -> tuple[float, float]:
