@@ -251,6 +251,16 @@ def test_the_page_defines_every_figure_that_it_shows(shop_report: GrowthReport, 
         assert defined, table.name
 
 
+def test_what_is_below_the_mean_is_shaded_as_what_is_above(html: str) -> None:
+    typical = html[html.index('id="cluster_profile"') :]
+    shaded = re.findall(r'<td( class="below")? style="--shade:([\d.]+)">([-\d.]+)</td>', typical)
+    assert {bool(below) for below, _, _ in shaded} == {True, False}
+    for below, shade, value in shaded:
+        assert bool(below) == (float(value) < 0)
+        assert 0 <= float(shade) <= 1
+    assert max(float(shade) for _, shade, _ in shaded) == 1
+
+
 def test_the_same_log_gives_the_same_page(shop: EventLog) -> None:
     once, again = (
         build_report("the shop", ReportScope.of(shop), sections("growth")) for _ in range(2)

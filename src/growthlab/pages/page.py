@@ -75,7 +75,7 @@ class PageTable:
 
 @dataclass(frozen=True)
 class ShadedCell:
-    """A cell of a `ShadedTable`: `shade` is 0 (white) to 1 (the darkest)."""
+    """A cell of a `ShadedTable`: `shade` is 0 (white) to 1 (darkest blue), or to -1 (darkest orange)."""
 
     text: str
     shade: float = 0.0
@@ -84,7 +84,7 @@ class ShadedCell:
 
 @dataclass(frozen=True)
 class ShadedTable:
-    """A table whose cells are the darker the larger they are, with a name before each row."""
+    """A table whose cells are the darker the further they are from 0, with a name before each row."""
 
     kind: ClassVar[str] = "shaded"
     corner: str

@@ -136,13 +136,13 @@ def _shaded_cells(
 
 
 def _shades(rows: pd.DataFrame, plot: HeatMap) -> np.ndarray:
-    """Each value as a share of the largest, NaN where there is none.
+    """Each value as a share of the one that is furthest from 0, NaN where there is none.
 
     The shares of a cohort in its own period are 1, and would leave no shade for the others.
     """
     values = _numbers(rows[plot.value]).copy()
     values[(rows[plot.column] == 0).to_numpy() & (values == 1)] = np.nan
-    largest = np.nanmax(values) if np.isfinite(values).any() else 1.0
+    largest = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 1.0
     return values / largest if largest > 0 else values * 0
 
 
