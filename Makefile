@@ -21,7 +21,7 @@ define NEXT
 Next, in this folder:
   source $(VENV)/bin/activate && cd $(DEMO)
   mlflow ui --backend-store-uri sqlite:///mlflow.db              # then the links printed above open
-  for task in top_n churn value; do growthlab export task=$$task; done
+  for task in top_n churn value; do growthlab export task=$$task data=simulated_market; done
   growthlab serve bundle=bundles                                 # http://127.0.0.1:8000/docs
   growthlab inspect your.csv && growthlab compare task=top_n data=your   # your own data
 endef
@@ -46,9 +46,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(call compile_all,$(VENV))
 	@touch $@
 
-demo: install  ## all three tasks on the simulated shop: a leaderboard each, and what to type next
+demo: install  ## all three tasks on the simulated market: a leaderboard each, and what to type next
 	@mkdir -p $(DEMO)
-	@echo "Every model of three tasks on a simulated shop: about 4 minutes on two cores, most of it for"
+	@echo "Every model of three tasks on a simulated market: about 3 minutes on two cores, most of it for"
 	@echo "the networks of top_n, which are trained for a few epochs here (conf/experiment/demo.yaml)."
 	@cd $(DEMO) && for task in top_n churn value; do \
 	  echo; echo "growthlab compare experiment=demo task=$$task"; \
@@ -56,7 +56,7 @@ demo: install  ## all three tasks on the simulated shop: a leaderboard each, and
 	done
 	@echo; echo "$$NEXT"
 	@echo; for task in top_n churn value; do \
-	  echo "page of $$task: file://$(abspath $(DEMO))/reports/simulated_shop/comparison-$$task.html"; \
+	  echo "page of $$task: file://$(abspath $(DEMO))/reports/simulated_market/comparison-$$task.html"; \
 	done
 
 test: install lint  ## install, check and test everything that CI does

@@ -104,7 +104,7 @@ def demo_costs() -> dict[tuple[str, str], str]:
     costs: dict[tuple[str, str], str] = {}
     task, header = "", []
     for line in found[1].splitlines() if found else []:
-        if match := re.match(r"^simulated_shop: (\w+)$", line):
+        if match := re.match(r"^\w+: (\w+)$", line):
             task = match[1]
         cells = re.split(r"\s{2,}", line.strip())
         if cells[0] == "#":

@@ -123,11 +123,11 @@ def test_a_setting_that_a_command_does_not_have_is_named_in_the_log(
 
 def test_each_value_says_where_it_comes_from(local: Local) -> None:
     local("seeds: 4\ntracking.ui: http://flow:5000")
-    command = compose("compare", ["task=churn", "data.days=30", "experiment=demo"])
+    command = compose("compare", ["task=churn", "data.months=5", "experiment=demo"])
     origins = {key: origin for key, _, origin in value_origins(command)}
     assert origins["seeds"] == origins["tracking.ui"] == "conf/local/default.yaml"
-    assert origins["data.days"] == "typed: data.days=30"
-    assert origins["data.users"] == "conf/data/simulated_shop.yaml"
+    assert origins["data.months"] == "typed: data.months=5"
+    assert origins["data.users"] == "conf/data/simulated_market.yaml"
     assert origins["task.objective"] == "conf/task/churn.yaml"
     assert origins["metrics.brier.leaderboard.brier"] == "conf/metrics/binary/brier.yaml"
     assert origins["origins"] == "conf/compare.yaml"

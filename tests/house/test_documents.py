@@ -65,7 +65,9 @@ def test_the_readme_leads_to_every_page_of_docs() -> None:
 def test_the_leaderboards_of_the_readme_show_models_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     (demo,) = re.findall(r"<!-- demo -->\n```\n(.*?)```\n<!-- /demo -->", readme, re.DOTALL)
-    assert re.findall(r"^simulated_shop: (\w+)$", demo, re.MULTILINE)[:3] == TASKS
+    data = compose("compare", ["experiment=demo"]).chosen["data"]
+    assert re.findall(rf"^{data}: (\w+)$", demo, re.MULTILINE)[:3] == TASKS
+    assert f"reports/{data}/comparison-" in (ROOT / "Makefile").read_text()
     shown = set(re.findall(r"^\d+ +(\w+)", demo, re.MULTILINE))
     assert shown <= {path.stem for path in (ROOT / "conf" / "model").rglob("*.yaml")}
 
