@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
+from tests.cli.conftest import Workspace
 from tests.data.spark_shop import CLEANING, SNAPSHOT, shop
 
 from growthlab.core.errors import ConfigError, DataError
@@ -189,3 +191,27 @@ def test_what_spark_says_is_one_line_with_the_settings(cleaned: CleanedLogs) -> 
 def test_another_master_than_that_of_the_process_is_refused(engine: SqlEngine) -> None:
     with pytest.raises(ConfigError, match=r"has a session on local\[2\] already"):
         SparkEngine(master="local[1]").connect()
+
+
+def test_a_command_gives_the_same_comparison_and_digest_on_spark(
+    engine: SqlEngine, tmp_path: Path
+) -> None:
+    workspace, on_spark = Workspace(tmp_path), ("data.engine=spark", f"data.engine.master={MASTER}")
+    events = shop().to_pandas().drop(columns="ingested_at")
+    events = events[events["user_id"].notna() & (events["timestamp"] < "2025-04-01")]
+    events.to_csv(tmp_path / "events.csv", index=False)
+    words = ("data=tabular_file", "data.path=events.csv", "privacy.user_ids=plain")
+    compared = ("compare", "task=churn", "models=[recency_rule]", *words, "split.horizon_days=10")
+    runs = []
+    for store, engine_words in (("here", ()), ("there", on_spark)):
+        folders = (f"tracking.uri=sqlite:///{store}.db", f"cache={store}")
+        done = workspace.growthlab(*compared, *engine_words, *folders)
+        assert done.status == 0, done.err
+        client = MlflowClient(f"sqlite:///{tmp_path / store}.db")
+        (experiment,) = client.search_experiments(filter_string="name LIKE '%/churn'")
+        children = client.search_runs([experiment.experiment_id], "tags.model = 'recency_rule'")
+        runs.append(
+            [(r.data.metrics["test/roc_auc"], r.data.tags["data_digest"]) for r in children]
+        )
+    assert runs[0] == runs[1]
+    assert len(runs[0]) == 1
