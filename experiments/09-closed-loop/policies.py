@@ -27,6 +27,8 @@ from growthlab.core.pseudonyms import PseudonymKey
 from growthlab.data.market.market import Market
 from growthlab.data.market.true_effects import TrueEffects
 
+KEY = "the key of the closed loop study"
+DAYS_PLANNED = 7
 NOTHING = pd.DataFrame({"customer": [], "offer": [], "channel": [], "slot": []})
 
 
@@ -143,18 +145,20 @@ class Planner:
         """See `Policy.rows`: all rows of the plan, with arms and probabilities."""
         market, plan = moment.market, moment.plan
         settings = PlanSettings(
-            campaign=f"{self.name} {market.settings.seed} {moment.month}",
+            campaign=self.campaign(moment),
             budget=moment.budget,
-            days=7,
+            days=DAYS_PLANNED,
             control=self.control,
             explore=self.explore,
             explore_limit=float(plan["explore_limit"]),
             purpose="marketing",
         )
-        tables = campaign_tables(moment)
+        with tempfile.TemporaryDirectory() as folder:
+            write_tables(moment, Path(folder))
+            tables = CampaignTables.read(Path(folder)).limited_to(DAYS_PLANNED, market.now)
         values = self.values(moment, tables)
         holdout = Holdout(
-            PseudonymKey(b"the key of the closed loop study"),
+            PseudonymKey(KEY.encode()),
             settings.campaign,
             settings.control,
             settings.explore,
@@ -169,6 +173,10 @@ class Planner:
             if faults := PlanCheck(tables, settings, holdout).faults(path):
                 raise RuntimeError(f"the checker refuses the plan: {faults[0]}")
         return made.rows
+
+    def campaign(self, moment: Moment) -> str:
+        """The name of the campaign, by which its arms are drawn."""
+        return f"{self.name} {moment.market.settings.seed} {moment.month}"
 
     def values(self, moment: Moment, tables: CampaignTables) -> OfferValues:
         """What each offer is worth to each customer in each channel."""
@@ -219,8 +227,8 @@ class Oracle:
         )
 
 
-def campaign_tables(moment: Moment) -> CampaignTables:
-    """The tables of a campaign, read as `growthlab plan` reads them.
+def write_tables(moment: Moment, folder: Path) -> None:
+    """The tables of a campaign but for the values, as `growthlab plan` reads them.
 
     An offer has no cost of its own: what it takes from the margin is part of what is learned.
     """
@@ -243,10 +251,8 @@ def campaign_tables(moment: Moment) -> CampaignTables:
             {"customer": str, "channel": str, "sent": "datetime64[us]"}
         ),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        for name, table in tables.items():
-            table.to_parquet(Path(folder) / f"{name}.parquet")
-        return CampaignTables.read(Path(folder)).limited_to(7, market.now)
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet")
 
 
 def policies(plan: Mapping[str, Any]) -> dict[str, Policy]:

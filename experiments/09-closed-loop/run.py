@@ -92,14 +92,8 @@ class Loop:
         )
         arms = plan["arm"].to_numpy()
         planned = arms == PLAN
-        customers = pd.DataFrame(
-            {"user_id": plan["customer"], "arm": arms, "profit": profit[place]}
-        )
-        control = policy.control
-        shares = {PLAN: 1 - control - policy.explore, CONTROL: control}
-        data = ExperimentData.of(customers, control=CONTROL, arms=[PLAN], shares=shares)
-        effect = effect_of(data, ExperimentOutcome.of("profit"), PLAN, level=0.95)
-        self.add(label, "ab_effect", effect.difference, effect.low, effect.high)
+        effect = self.effect_of_plan(policy, moment, plan, profit[place])
+        self.add(label, "ab_effect", *effect)
         self.add(label, "ab_truth", month[planned].mean())
         self.add(label, "planned_total", total[planned].sum())
         explored = arms == EXPLORE
@@ -107,8 +101,21 @@ class Loop:
         self.add(label, "cost_of_exploration", lost)
         self.add(label, "cost_of_control", (arms == CONTROL).sum() * total[planned].mean())
         self.log_exploration(moment, plan, profit, place, explored)
-        if label in ("month 3", "month 6", "month 9", "month 12"):
+        if moment.month in self.plan["ope_months"]:
             self.state_policy_value(label)
+
+    def effect_of_plan(
+        self, policy: Planner, moment: Moment, plan: pd.DataFrame, profit: np.ndarray
+    ) -> tuple[float, float, float]:
+        """The effect of being planned on the profit of a customer, and its bounds; profits by row."""
+        customers = pd.DataFrame(
+            {"user_id": plan["customer"], "arm": plan["arm"], "profit": profit}
+        )
+        control = policy.control
+        shares = {PLAN: 1 - control - policy.explore, CONTROL: control}
+        data = ExperimentData.of(customers, control=CONTROL, arms=[PLAN], shares=shares)
+        effect = effect_of(data, ExperimentOutcome.of("profit"), PLAN, level=0.95)
+        return effect.difference, effect.low, effect.high
 
     def true_of(
         self, plan: pd.DataFrame, place: np.ndarray, truth: Any, effects: np.ndarray
@@ -153,6 +160,15 @@ class Loop:
     def state_policy_value(self, label: str) -> None:
         """The statement of ope on the news by e-mail for everybody, from all exploration so far."""
         log = pd.concat(self.logged)
+        value = self.value_of_news(label, log)
+        if value is None:
+            self.add(label, "ope_refused", 1.0)
+            return
+        self.add(label, "ope_value", *value)
+        self.add(label, "ope_truth", log["expected"].mean())
+
+    def value_of_news(self, label: str, log: pd.DataFrame) -> tuple[float, float, float] | None:
+        """The value of the policy that ope judges and its bounds; None where ope refuses to say it."""
         actions = LoggedActions(
             reward=log["reward"].to_numpy(),
             logged=log["logged"].to_numpy(),
@@ -162,10 +178,8 @@ class Loop:
         try:
             value = off_policy_value(actions).headline
         except DataError:
-            self.add(label, "ope_refused", 1.0)
-            return
-        self.add(label, "ope_value", value.value, value.low, value.high)
-        self.add(label, "ope_truth", log["expected"].mean())
+            return None
+        return value.value, value.low, value.high
 
     def learn(
         self, policy: Planner, moment: Moment, plan: pd.DataFrame, profit: np.ndarray

@@ -543,6 +543,16 @@ def test_a_run_stands_in_for_the_champion_only_with_the_same_settings(
     assert same != first
     done = promote(with_first_champion, "churn", run, f"champion={same}", "dry_run=true")
     assert f"logistic (version 1, run {same})" in done.out
+    client = with_first_champion.client
+    cutoff = client.get_run(first).data.tags["cutoff"]
+    client.set_tag(first, "cutoff", "2025-01-01")  # as if the champion were of an earlier month
+    try:
+        line = promote(with_first_champion, "churn", run).mistake
+    finally:
+        client.set_tag(first, "cutoff", cutoff)
+    assert line.endswith(
+        f"the champion's model has a run on the challenger's data and split: champion={same}"
+    )
 
 
 def test_unknown_guards_and_settings_are_refused_in_one_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import json
@@ -11,6 +12,7 @@ import re
 import runpy
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -19,6 +21,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from growthlab.cli.main import main
 from growthlab.config.compose import compose
 
 ROOT = Path(__file__).parents[2]
@@ -245,3 +248,59 @@ def benchmark_module(name: str) -> ModuleType:
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
     return benchmark
+
+
+@pytest.fixture
+def by_commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The planner of study 09 by commands; what it imports from beside itself is gone afterwards."""
+    for name in beside_studies():
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(EXPERIMENTS / "09-closed-loop")
+    yield importlib.import_module("by_commands")
+    for name in beside_studies():
+        del sys.modules[name]
+
+
+def test_a_month_by_commands_says_what_the_functions_say_and_can_be_continued(
+    by_commands: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GROWTHLAB_PSEUDONYM_KEY", by_commands.KEY)
+    study = yaml.safe_load((by_commands.STUDY / "plan.yaml").read_text())
+    arms = {
+        "control": {"heuristic": 0.3, "learner": 0.1},
+        "explore": {"heuristic": 0.4, "learner": 0.2},
+    }
+    size = {"users": 400, "items": 30, "months": 2}
+    plan = {**study, **arms, "market": size, "months": 1, "ope_months": [1]}
+    start = by_commands.Market.start(by_commands.MarketSettings(seed=5, **size))
+    scores = by_commands.Scores.of(start)
+    ran: list[str] = []
+
+    def in_this_process(words: list[str], folder: Path) -> tuple[int, str]:
+        assert folder == tmp_path
+        ran.append(" ".join(words[:2] if words[1].isalpha() else words[:1]))
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            status = main(words)
+        return status, printed.getvalue()
+
+    def loop() -> Any:
+        return by_commands.CommandLoop(plan, start, scores, tmp_path, in_this_process)
+
+    rows = loop().run()
+    functions = by_commands.Loop(plan, by_commands.NAME, start, scores).run()
+    table = by_commands.compared(rows, functions)
+    assert len(table) > 20
+    assert table["commands"].equals(table["functions"])
+    assert "ab_effect" in table.index.get_level_values("metric")
+    assert ran == ["plan", "plan outcomes", "ab", "ope"]
+    written = tmp_path / "plans" / "heuristic 5 1" / "plan.parquet"
+    pd.read_parquet(written).assign(offer=None).to_parquet(
+        written
+    )  # a plan of one's own: no message
+    continued = loop()
+    continued.run()
+    assert len(continued.market.last.sent) == 0
+    assert continued.market.profits[-1].sum() == start.next_month().profits[-1].sum()
+    assert ran[4:] == ["ope"]  # which refused, and so left no report

@@ -20,10 +20,11 @@ from growthlab.promotion.run_measures import directions, measures_of
 from growthlab.promotion.window_rivals import (
     TAGS_THAT_MUST_MATCH,
     best_rivals,
+    evaluated_alike,
     why_not_promoted,
     window_rank,
 )
-from growthlab.promotion.window_runs import other_evaluations, window_runs
+from growthlab.promotion.window_runs import different_settings, other_evaluations, window_runs
 from growthlab.tasks.base import Task
 from growthlab.tasks.objective import objective_metric
 
@@ -60,7 +61,7 @@ def evidence_of(
             )
     runs, paired, rivals = window_runs(challenger), None, []
     if champion is not None:
-        require_same_evaluation(challenger, champion)
+        require_same_evaluation(challenger, champion, runs)
         others = other_evaluations(runs, challenger, champion)
         paired = paired_test(challenger, champion, task, metrics, gate, others, n_objectives)
     elif objective_before is None:
@@ -145,19 +146,42 @@ def _possible_objectives(judged: ModelRun) -> set[str]:
     return {n for n in judged.measured if n.startswith("valid/")}
 
 
-def require_same_evaluation(challenger: ModelRun, champion: ModelRun) -> None:
-    """Raise a `ConfigError` where the two were not evaluated on the same data, customers and truth."""
+def require_same_evaluation(
+    challenger: ModelRun, champion: ModelRun, runs: Sequence[ModelRun] = ()
+) -> None:
+    """Raise a `ConfigError` where the two were not evaluated on the same data, customers and truth.
+
+    The error names the newest of `runs`, on the challenger's window, that can stand in for the champion.
+    """
     for tag in TAGS_THAT_MUST_MATCH:
         own, other = challenger.tags.get(tag, ""), champion.tags.get(tag, "")
         if own != other:
             own, other = (v[:12] if tag == "data_digest" else v for v in (own, other))
             raise ConfigError(
                 f"the challenger was evaluated with {tag} {own or 'none'}, the champion (run "
-                f"{champion.id}) with {other or 'none'}: train the champion's model on the "
-                "challenger's data and split, and name that run with champion=RUN"
+                f"{champion.id}) with {other or 'none'}: {_instead(challenger, champion, runs)}"
             )
     if not challenger.truth.equals(champion.truth):
         raise ConfigError(
             f"the challenger and the champion (run {champion.id}) were evaluated on different "
             "customers or a different truth: train both with the same task settings"
         )
+
+
+def _instead(challenger: ModelRun, champion: ModelRun, runs: Sequence[ModelRun]) -> str:
+    """Which run to compare the challenger with, in place of a champion of another window."""
+    alike = [
+        each
+        for each in evaluated_alike(challenger, runs)
+        if each.id not in (challenger.id, champion.id)
+        and not any(different_settings(each, champion))
+    ]
+    if not alike:
+        return (
+            "train the champion's model on the challenger's data and split, and name that run with "
+            "champion=RUN"
+        )
+    newest = max(alike, key=lambda each: int(each.run.info.start_time or 0))
+    return (
+        f"the champion's model has a run on the challenger's data and split: champion={newest.id}"
+    )

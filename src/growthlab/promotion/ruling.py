@@ -24,6 +24,7 @@ from growthlab.promotion.promotion_report import (
     report_of,
     summary_of,
 )
+from growthlab.promotion.window_runs import different_settings
 from growthlab.registry.model_registry import (
     FIRST,
     PROMOTION,
@@ -219,21 +220,9 @@ def _champion(terms: PromotionTerms, challenger: ModelRun, run_id: str, version:
     other = named(f"champion={terms.stand_in}")
     if other.id == challenger.id:
         raise ConfigError(f"champion={terms.stand_in} is the challenger itself")
-    for name in ("model", "seed", *sorted(_model_params(champion) | _model_params(other))):
-        theirs, expected = _setting(other, name), _setting(champion, name)
-        if theirs != expected:
-            raise ConfigError(
-                f"champion={terms.stand_in} cannot stand in for version {version}: its {name} is "
-                f"{theirs}, the champion's is {expected}"
-            )
+    for name, theirs, expected in different_settings(other, champion):
+        raise ConfigError(
+            f"champion={terms.stand_in} cannot stand in for version {version}: its {name} is "
+            f"{theirs}, the champion's is {expected}"
+        )
     return other
-
-
-def _model_params(judged: ModelRun) -> set[str]:
-    """The names of the model's logged parameters."""
-    return {name for name in judged.run.data.params if name.startswith("model.")}
-
-
-def _setting(judged: ModelRun, name: str) -> Any:
-    """A logged parameter or tag of a run."""
-    return judged.run.data.params.get(name, judged.tags.get(name))

@@ -33,7 +33,7 @@ def window_rank(challenger: ModelRun, runs: Sequence[ModelRun], task: Task) -> W
     """
     values = {
         (each.tags.get("model", ""), *_values(each, task)): _values(each, task)
-        for each in [*_evaluated_alike(challenger, runs, task), challenger]
+        for each in [*_with_objective(challenger, runs, task), challenger]
     }.values()
     sign = 1 if task.maximise else -1
     own = _values(challenger, task)
@@ -64,7 +64,7 @@ def best_rivals(
     challenger is first. A better model that cannot be exported is listed without a role. Runs on other
     customers or another truth, and runs whose artifacts are lost, are left out.
     """
-    ranked = _best_seeds(_evaluated_alike(challenger, runs, task), challenger, task)
+    ranked = _best_seeds(_with_objective(challenger, runs, task), challenger, task)
     exportable = [each for each in ranked if not _why_not_exportable(each)]
     baselines = [each for each in exportable if each.tags.get("model") in task.baselines]
     chosen: dict[str, tuple[ModelRun, list[str]]] = {}
@@ -87,8 +87,8 @@ def _is_comparable(challenger: ModelRun, other: ModelRun, task: Task) -> bool:
     return same
 
 
-def _evaluated_alike(challenger: ModelRun, runs: Sequence[ModelRun], task: Task) -> list[ModelRun]:
-    """The finished runs, not deleted, of the same data, split, cutoff and filter, with the objective."""
+def evaluated_alike(challenger: ModelRun, runs: Sequence[ModelRun]) -> list[ModelRun]:
+    """The finished runs, not deleted, of the same data, split, cutoff, filter and settings of the task."""
     return [
         each
         for each in runs
@@ -97,8 +97,13 @@ def _evaluated_alike(challenger: ModelRun, runs: Sequence[ModelRun], task: Task)
         and each.tags.get("origin", "0") == "0"
         and all(each.tags.get(t, "") == challenger.tags.get(t, "") for t in TAGS_THAT_MUST_MATCH)
         and _has_same_settings(each, challenger)
-        and not any(map(math.isnan, _values(each, task)))
     ]
+
+
+def _with_objective(challenger: ModelRun, runs: Sequence[ModelRun], task: Task) -> list[ModelRun]:
+    """The runs that were evaluated alike and have the objective."""
+    alike = evaluated_alike(challenger, runs)
+    return [each for each in alike if not any(map(math.isnan, _values(each, task)))]
 
 
 def _has_same_settings(one: ModelRun, other: ModelRun) -> bool:

@@ -50,6 +50,16 @@ def other_evaluations(
     ]
 
 
+def different_settings(one: ModelRun, other: ModelRun) -> Iterator[tuple[str, Any, Any]]:
+    """What differs between the models of two runs: its name, that of `one`, and that of `other`."""
+    params, others = one.run.data.params, other.run.data.params
+    own = sorted(name for name in {*params, *others} if name.startswith("model."))
+    for name in ("model", "seed", *own):
+        values = params.get(name, one.tags.get(name)), others.get(name, other.tags.get(name))
+        if values[0] != values[1]:
+            yield name, *values
+
+
 def _work_of(judged: ModelRun) -> tuple[str, str]:
     """What a run does: the key of its settings, data and code, and its model and seed.
 

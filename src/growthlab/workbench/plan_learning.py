@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from growthlab.effects.experiment_data import EXPOSED, USER
 from growthlab.effects.outcome_events import EventTable, OutcomeWindow, count_outcomes
 
 CUSTOMERS, ACTIONS, TIMES = "customers.parquet", "actions.parquet", "send_times.parquet"
+POLICY = "policy=policy.csv"  # that one writes oneself
 
 
 @dataclass(frozen=True)
@@ -74,24 +76,19 @@ def learning_tables(config: Any, folder: Path) -> LearningTables:
     counted = count_outcomes(exposures, events, OutcomeWindow(days, 0))
     found = counted.customers.rename(columns={USER: "customer"}).drop(columns=EXPOSED)
     tables = {CUSTOMERS: record.with_outcomes(found), ACTIONS: record.actions(found, outcome)}
+    seen = folder / CUSTOMERS
     commands = [
-        f"growthlab ab exposures.path={folder / CUSTOMERS} exposures.user_id=customer "
-        f"control={CONTROL} arms=[{PLAN}] {_shares(customers, 'arm')} outcomes=[{outcome}]",
-        f"growthlab ope actions.path={folder / ACTIONS} actions.customer=customer policy=policy.csv",
+        _ab(seen, customers, "arm", outcome, f"control={CONTROL}", f"arms=[{PLAN}]"),
+        _typed("ope", f"actions.path={folder / ACTIONS}", "actions.customer=customer", POLICY),
     ]
     if CAMPAIGNS_ARM in customers:
-        commands.append(
-            f"growthlab ab name=campaigns exposures.path={folder / CUSTOMERS} exposures.user_id=customer "
-            f"exposures.arm={CAMPAIGNS_ARM} control={LASTING} arms=[{CAMPAIGNS}] "
-            f"{_shares(customers, CAMPAIGNS_ARM)} outcomes=[{outcome}]"
-        )
+        lasting = (f"control={LASTING}", f"arms=[{CAMPAIGNS}]", "name=campaigns")
+        commands.append(_ab(seen, customers, CAMPAIGNS_ARM, outcome, *lasting))
     times = record.send_times(found)
     if times is not None:
         tables[TIMES] = times
-        commands.append(
-            f"growthlab ab name=send_times exposures.path={folder / TIMES} exposures.user_id=customer "
-            f"exposures.arm={SLOT_ARM} control={RANDOM} {_shares(times, SLOT_ARM)} outcomes=[{outcome}]"
-        )
+        drawn = (f"control={RANDOM}", "name=send_times")
+        commands.append(_ab(folder / TIMES, times, SLOT_ARM, outcome, *drawn))
     for number, offer in enumerate(record.offers, start=1):
         name = f"experiment-{number}.parquet"
         tables[name] = record.experiment(offer, found, outcome)
@@ -99,18 +96,24 @@ def learning_tables(config: Any, folder: Path) -> LearningTables:
     return LearningTables(tables, counted.facts, commands)
 
 
-def _shares(customers: pd.DataFrame, arm: str) -> str:
-    """The intended shares of the arms, as a word of a command."""
-    shares = customers.drop_duplicates(arm).set_index(arm)[f"{arm}_probability"].astype(float)
-    return "'shares={" + ",".join(f"{name}:{share:.6g}" for name, share in shares.items()) + "}'"
+def _ab(path: Path, customers: pd.DataFrame, arm: str, outcome: str, *words: str) -> str:
+    """The comparison of the arms in a column, with their intended shares."""
+    known = customers.drop_duplicates(arm).set_index(arm)[f"{arm}_probability"].astype(float)
+    shares = ",".join(f"{name}:{share:.6g}" for name, share in known.items())
+    column = [] if arm == "arm" else [f"exposures.arm={arm}"]
+    table = (f"exposures.path={path}", "exposures.user_id=customer", *column)
+    return _typed("ab", *table, *words, f"shares={{{shares}}}", f"outcomes=[{outcome}]")
 
 
 def _uplift(path: Path, offer: str, outcome: str) -> str:
     """The comparison of models of what an offer changes."""
     probability = f"{NOTHING}:{NOTHING_PROBABILITY},{offer}:{OFFER_PROBABILITY}"
     columns = {"user_id": "customer", "arm": "arm", "label": outcome}
-    named = " ".join(f"data.columns.{role}={column}" for role, column in columns.items())
-    return (
-        f"growthlab compare task=uplift data=experiment_table data.path={path} {named} "
-        f"'data.control={NOTHING}' 'data.probability={{{probability}}}'"
-    )
+    named = [f"data.columns.{role}={column}" for role, column in columns.items()]
+    table = ("data=experiment_table", f"data.path={path}", *named, f"data.control={NOTHING}")
+    return _typed("compare", "task=uplift", *table, f"data.probability={{{probability}}}")
+
+
+def _typed(*words: str) -> str:
+    """A command as a shell takes it: a folder may have a name with spaces."""
+    return shlex.join(["growthlab", *words])
