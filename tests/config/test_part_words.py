@@ -93,9 +93,16 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         SparkEngine()
 
 
-@pytest.mark.parametrize("master", ["spark://127.0.0.1:1", "spark://127.0.0.1:port", "spark://"])
-def test_a_master_that_does_not_answer_is_refused_at_once(master: str) -> None:
-    with pytest.raises(ConfigError, match=f"data.engine.master={master}: nobody answers there"):
+def test_a_master_that_does_not_answer_is_refused_at_once() -> None:
+    said = r"data.engine.master=spark://127.0.0.1:1: nobody answers there"
+    with pytest.raises(ConfigError, match=said):
+        SparkEngine(master="spark://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("master", ["spark://127.0.0.1:port", "spark://head", "spark://"])
+def test_an_address_without_a_port_is_refused_with_the_form(master: str) -> None:
+    said = f"data.engine.master={master}: give spark://HOST:PORT of the master"
+    with pytest.raises(ConfigError, match=said):
         SparkEngine(master=master)
 
 

@@ -20,6 +20,7 @@ from growthlab.core.histories import Histories
 from growthlab.data.cleaning import Cleaning
 from growthlab.data.event_log import EventLog
 from growthlab.data.spark.spark_engine import SparkEngine
+from growthlab.data.spark.spark_session import spark_errors
 from growthlab.data.sql_engine import SqlEngine
 from growthlab.features.btyd import btyd_summary
 from growthlab.features.build_histories import catalogue_of, histories_of
@@ -215,3 +216,34 @@ def test_a_command_gives_the_same_comparison_and_digest_on_spark(
         )
     assert runs[0] == runs[1]
     assert len(runs[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("master", "line"),
+    [
+        ("nowhere", "data.engine.master=nowhere: possible are local[2] (processors of this"),
+        ("spark://head", "data.engine.master=spark://head: give spark://HOST:PORT of the master"),
+        ("spark://127.0.0.1:1", "data.engine.master=spark://127.0.0.1:1: nobody answers there ("),
+    ],
+)
+def test_a_wrong_master_of_a_command_is_one_line(
+    engine: SqlEngine, tmp_path: Path, master: str, line: str
+) -> None:
+    (tmp_path / "events.csv").write_text("user_id,item_id,timestamp\nu1,i1,2025-01-01\n")
+    words = ("data=tabular_file", "data.path=events.csv", "data.event_type=purchase")
+    done = Workspace(tmp_path).growthlab(
+        "prepare", *words, "cache=kept", "data.engine=spark", f"data.engine.master={master}"
+    )
+    assert (done.status, done.out) == (2, "")
+    (said,) = [each for each in done.err.splitlines() if each.startswith("growthlab: ")]
+    assert line in said
+    assert not [path for path in (tmp_path / "kept").rglob("*") if path.is_file()]
+
+
+def test_a_program_that_is_no_master_is_one_line_that_says_so(engine: SqlEngine) -> None:
+    """Spark says that its own context was stopped, and where that was created."""
+    from py4j.protocol import Py4JError
+
+    said = r"^data.engine=spark: no master of Spark that takes this command answers there"
+    with pytest.raises(ConfigError, match=said), spark_errors("data.engine=spark", ConfigError):
+        raise Py4JError("Cannot call methods on a stopped SparkContext.\nIt was created at:")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from growthlab.core.errors import ConfigError, one_line
+from growthlab.core.errors import ConfigError, one_line, quoted
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -79,6 +79,8 @@ def spark_errors(
     except (PySparkException, Py4JError, *other) as error:
         cause = getattr(error, "java_exception", None)
         reason = one_line(RuntimeError(cause.getMessage() if cause is not None else str(error)))
+        if "on a stopped SparkContext" in reason:  # after a minute; what follows are its own lines
+            reason = "no master of Spark that takes this command answers there, or it is gone"
         raise error_class(
             f"{said}: {reason[:LONGEST_REASON].rstrip('. :')}{hint and f': {hint}'}"
         ) from error
@@ -90,9 +92,11 @@ def require_answer(master: str, setting: str) -> None:
         return
     for address in master.removeprefix("spark://").split(","):
         host, _, port = address.rpartition(":")
+        if not (host and port.isdecimal() and int(port) < 65536 and "/" not in host):
+            raise ConfigError(f"{setting}={quoted(master)}: give spark://HOST:PORT of the master")
         try:
             socket.create_connection((host, int(port)), timeout=SECONDS_TO_ANSWER).close()
             return
-        except (OSError, ValueError) as error:
+        except OSError as error:
             reason = one_line(error)
     raise ConfigError(f"{setting}={master}: nobody answers there ({reason})")
