@@ -95,7 +95,7 @@ def test_whole_numbers_next_to_missing_ones_are_ids(churn_folder: Path, tmp_path
     ("name", "content", "error", "message"),
     [
         ("in.csv", "user,days\na,1\n", DataError, "none of the columns user_id.*did you mean user"),
-        ("in.csv", "days_since_last\n1\nlong\n", DataError, "row 1: days_since_last is a number"),
+        ("in.csv", "days_since_last\n1\nlong\n", DataError, "row 2: days_since_last is a number"),
         ("in.csv", "", DataError, "cannot be read: No columns"),
         ("in.csv", "user_id\n", DataError, r"in\.csv has no rows"),
         ("in.parquet", "no parquet", DataError, "cannot be read"),
@@ -123,7 +123,7 @@ def test_unusable_files_are_one_clear_line(
 def test_a_history_that_is_no_list_names_its_row(folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.csv"
     source.write_text('history\ntea\n"[""tea"""\n')
-    with pytest.raises(DataError, match=r"row 1: the history .* is no JSON list"):
+    with pytest.raises(DataError, match=r"row 2: the history .* is no JSON list"):
         recommend_file(folder, source, tmp_path / "out.csv")
 
 
@@ -145,7 +145,7 @@ def test_a_history_that_is_no_list_a_bad_k_and_a_target_out_of_reach_are_one_lin
 ) -> None:
     source, target = tmp_path / "in.parquet", tmp_path / "out.csv"
     pd.DataFrame({"history": [5, 6]}).to_parquet(source)
-    with pytest.raises(DataError, match="row 0: the history 5 is neither a list nor a text"):
+    with pytest.raises(DataError, match="row 1: the history 5 is neither a list nor a text"):
         recommend_file(folder, source, target)
     with pytest.raises(ConfigError, match="k must be a whole number of at least 1, got many"):
         recommend_file(folder, source, target, k="many")  # type: ignore[arg-type]
@@ -280,5 +280,5 @@ def test_an_id_that_has_lost_digits_is_refused_with_its_row(
 ) -> None:
     source = tmp_path / "in.csv"
     source.write_text("user_id\n77\n1.2345678901234568e+18\n")
-    with pytest.raises(DataError, match=r"row 1: user_id 1.2345678901234568e\+18 has lost digits"):
+    with pytest.raises(DataError, match=r"row 2: user_id 1.2345678901234568e\+18 has lost digits"):
         score_file(churn_folder, source, tmp_path / "out.csv")

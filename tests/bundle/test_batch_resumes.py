@@ -153,7 +153,7 @@ def test_after_a_mistake_nothing_stays(
 ) -> None:
     asked = pd.DataFrame({"history": ["tea"] * 120 + ['["tea"']})
     asked.to_csv(tmp_path / "in.csv", index=False)
-    with pytest.raises(DataError, match=r"row 120: the history .* is no JSON list"):
+    with pytest.raises(DataError, match=r"row 121: the history .* is no JSON list"):
         recommend_file(folder, tmp_path / "in.csv", tmp_path / "out.csv")
     assert sorted(p.name for p in tmp_path.iterdir() if "out" in p.name) == []
 
@@ -199,5 +199,5 @@ def test_every_way_to_ask_has_a_column(folder: Path, tmp_path: Path) -> None:
     assert table["level"].tolist() == [0, 1, 1, 1, 4]
     assert table["reason"][2] == "because of tea"
     source.write_text("user_id,personalised\na,perhaps\n")
-    with pytest.raises(DataError, match="row 0: personalised is true or false, got 'perhaps'"):
+    with pytest.raises(DataError, match="row 1: personalised is true or false, got 'perhaps'"):
         recommend_file(folder, source, target)

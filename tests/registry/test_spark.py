@@ -217,5 +217,5 @@ def test_an_interrupted_batch_goes_on_after_its_finished_blocks(folder: Path, sa
 
 def test_a_mistake_in_a_row_is_one_line_as_on_one_machine(folder: Path, said: Any) -> None:
     _, _, mistakes = said
-    assert mistakes == [["DataError", "row 0: personalised is true or false, got 'yes'"]]
+    assert mistakes == [["DataError", "row 1: personalised is true or false, got 'yes'"]]
     assert not (folder / "broken_lists.csv").exists()

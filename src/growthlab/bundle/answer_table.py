@@ -26,7 +26,7 @@ YES_OR_NO = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "
 class RequestRows:
     """Rows of a table, each a request; a cell that is None or NaN is empty.
 
-    `first` is the number of the first row, for messages.
+    `first` is the number of rows before them in the table. Messages call the first row of a table row 1.
     """
 
     columns: Mapping[str, Sequence[Any]]
@@ -58,7 +58,7 @@ class RequestRows:
         try:
             return kept_ids(self.column(name))
         except LostDigitsError as error:
-            raise DataError(error.line(self.first + error.place, name)) from None
+            raise DataError(error.line(self.first + error.place + 1, name)) from None
 
 
 def recommendations(
@@ -75,7 +75,7 @@ def recommendations(
     lists = {
         name: [
             item_ids_of(value, row, name)
-            for row, value in enumerate(rows.column(name), start=rows.first)
+            for row, value in enumerate(rows.column(name), start=rows.first + 1)
         ]
         for name in ("history", "basket")
     }
@@ -151,7 +151,7 @@ def columns_of_numbers(rows: RequestRows, numbers: Sequence[Prediction], field: 
 def item_ids_of(value: Any, row: int, name: str = "history") -> list[str] | None:
     """One cell as item ids, None where it is empty: a list, a JSON list, or ids joined by | ; , or blanks.
 
-    DataError names the row.
+    DataError names the row, of which the first is 1.
     """
     if value is None:
         return None
@@ -177,7 +177,7 @@ def item_ids_of(value: Any, row: int, name: str = "history") -> list[str] | None
 def _personalised(rows: RequestRows) -> list[bool]:
     """Whether a personal list is wanted: yes, unless the column says no."""
     wanted = []
-    for row, value in enumerate(rows.column("personalised"), start=rows.first):
+    for row, value in enumerate(rows.column("personalised"), start=rows.first + 1):
         word = "true" if value is None else str(value).strip().lower()
         if word not in YES_OR_NO:
             raise DataError(f"row {row}: personalised is true or false, got {value!r}")
@@ -191,7 +191,7 @@ def _feature(rows: RequestRows, name: str, text: bool) -> list[float | str | Non
     if text:
         return [None if value is None else str(value) for value in values]
     numbers: list[float | str | None] = []
-    for row, value in enumerate(values, start=rows.first):
+    for row, value in enumerate(values, start=rows.first + 1):
         number = None if value is None else _number(value)
         if number is not None and number != number:
             raise DataError(f"row {row}: {name} is a number, got {value!r}")
