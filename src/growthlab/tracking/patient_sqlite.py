@@ -132,7 +132,9 @@ def wait_for_locked(path: Path) -> None:
 
 def require_database(path: Path) -> None:
     """Raise sqlite's error where it cannot open the file; MLflow would try again for minutes."""
-    with closing(sqlite3.connect(path, POLL_SECONDS, factory=PatientConnection)) as database:
+    with closing(
+        sqlite3.connect(path, timeout=POLL_SECONDS, factory=PatientConnection)
+    ) as database:
         database.cursor().execute("PRAGMA schema_version")
 
 
