@@ -127,6 +127,11 @@ def test_a_search_shows_its_trials(log: OwnLog) -> None:
     assert "best of 2 trials of item_knn" in found._repr_html_()
 
 
+def test_a_search_in_several_processes_is_refused_with_the_command_that_can(log: OwnLog) -> None:
+    with pytest.raises(ConfigError, match=r"^n_jobs=2: .* use the command growthlab tune$"):
+        gl.tune(log, "item_knn", overrides=["n_jobs=2"])
+
+
 def test_an_experiment_and_a_policy_are_judged_from_frames() -> None:
     random = np.random.default_rng(0)
     given = random.random(1000) < 0.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,24 @@ def test_nobody_at_the_address_is_one_line_without_the_address(folder: Path) -> 
     assert "growthlab: cluster.address: nothing answers there" in out
     assert str(port) not in out
     assert without_passwords(" ".join(words)).endswith("cluster.address=***")
+
+
+def test_ray_that_was_imported_before_us_asks_for_the_token_too(folder: Path) -> None:
+    code = (
+        "import ray\n"
+        "from growthlab.cluster.ray_session import connect\n"
+        "ray.init = lambda **settings: print(ray._raylet.get_authentication_mode())\n"
+        "connect('local', 1, 100)\n"
+        "print(ray._raylet.AuthenticationMode.TOKEN)"
+    )
+    left_out = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    seen, expected = done.stdout.splitlines()
+    assert seen == expected
 
 
 def test_ray_that_is_not_installed_is_one_line(

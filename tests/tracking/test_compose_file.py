@@ -76,6 +76,9 @@ def test_programs_have_the_same_variables(services: dict[str, Any], parts: dict[
     for service, part in (("storage", "s3"), ("mlflow", "mlflow")):
         lacking = set(parts[part].environment) - set(services[service]["environment"])
         assert not lacking, service
+    for service in ("mlflow", "bucket"):
+        names = services[service]["environment"]
+        assert not [name for name in names if name.startswith("WEED_")]  # of the storage alone
 
 
 def test_every_variable_of_the_file_is_given_and_every_password_used(tmp_path: Path) -> None:

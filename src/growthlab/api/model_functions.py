@@ -151,8 +151,8 @@ def tune(
 ) -> Tuned:
     """A search of one model's settings on the validation window of your own log or customer table.
 
-    The same search as the command's, but nothing is stored: to resume, share or view a search in MLflow,
-    use ``growthlab tune``.
+    The same search as the command's, but in this process and nothing is stored: to resume, share or view
+    a search in MLflow, or to run its trials in several processes, use ``growthlab tune``.
 
     Parameters
     ----------
@@ -171,10 +171,12 @@ def tune(
     words = [*chosen, f"budget.trials={trials}", f"seed={seed}"]
     parts = build_parts(compose("tune", [*words, *limit, *overrides]), log)
     check_search(parts)
-    if parts.cluster.elsewhere:
+    n_jobs = parts.config.n_jobs
+    other = "cluster" if parts.cluster.elsewhere else f"n_jobs={n_jobs}" if n_jobs > 1 else ""
+    if other:
         raise ConfigError(
-            "growthlab.tune runs its trials in this process, which holds the data: for those of a cluster "
-            "use the command growthlab tune"
+            f"{other}: growthlab.tune runs its trials in this process, one after the other, as it holds the "
+            "data: for several processes use the command growthlab tune"
         )
     with (
         tempfile.TemporaryDirectory() as folder,

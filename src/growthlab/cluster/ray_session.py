@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import os
 import secrets
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +47,9 @@ def connect(address: str, local_cpus: int | None, object_store_mb: float | None)
         Ray is not installed, nothing answers at the address, or it answers with a refusal.
     """
     global _joined
+    imported_before = "ray" in sys.modules and any(
+        os.environ.get(name) != value for name, value in ENVIRONMENT.items()
+    )
     os.environ.update(ENVIRONMENT)
     _hide_secrets(address)
     try:
@@ -57,6 +62,8 @@ def connect(address: str, local_cpus: int | None, object_store_mb: float | None)
         if _joined in (None, address):  # a session of whoever called, or of an earlier call
             return ray
         ray.shutdown()
+    if imported_before:
+        _read_environment_again()
     settings: dict[str, Any] = {"address": address}
     if address == LOCAL:
         give_own_token()
@@ -149,6 +156,13 @@ def _require_answer(address: str) -> None:
             f"cluster.address: nothing answers there ({error.strerror or type(error).__name__}): give "
             f"HOST:PORT of a head that runs, or {LOCAL}"
         ) from error
+
+
+def _read_environment_again() -> None:
+    """Ray reads it at its import, and in a notebook that may be before ours: it would ask for no token."""
+    raylet: Any = importlib.import_module("ray._raylet")
+    raylet.Config.initialize("")
+    raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def give_own_token() -> None:
