@@ -42,6 +42,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "cluster.csv"
 FITS = HERE.parent / "03-tuned-online-retail" / "results.csv"
 WORKERS = (1, 2, 8, 16, 64)
+WAITING_SECONDS = 20.0  # to see what Ray's processes use without any task
 START_SECONDS = 2.0  # of a worker process on a machine, once
 ROWS: list[dict[str, Any]] = []
 
@@ -78,16 +79,21 @@ def session(n_tasks: int, seconds: float) -> None:
     run(cluster, 2, 1)  # both worker processes import the laboratory
     row("session", "first two tasks of no work, wall s", time.perf_counter() - started)
     row("session", "first two tasks of no work, processor s", tree_seconds() - before)
-    before = tree_seconds()
+    before, started = tree_seconds(), time.perf_counter()
     run(cluster, n_tasks, steps)
-    there = tree_seconds() - before
+    there, wall = tree_seconds() - before, time.perf_counter() - started
     row("task", f"{n_tasks} tasks in the plain loop, processor s", plain)
     row("task", f"{n_tasks} tasks on Ray, processor s", there)
+    row("task", f"{n_tasks} tasks on Ray, wall s", wall)
     row("task", "overhead of a task, %", 100 * (there / plain - 1))
     before, started = tree_seconds(), time.perf_counter()
     run(cluster, 200, 1)
     row("task", "200 tasks of no work, processor s each", (tree_seconds() - before) / 200)
     row("task", "200 tasks of no work, wall s each", (time.perf_counter() - started) / 200)
+    before, started = tree_seconds(), time.perf_counter()
+    time.sleep(WAITING_SECONDS)
+    waited = time.perf_counter() - started
+    row("task", "Ray that waits, processor s a second", (tree_seconds() - before) / waited)
 
 
 def command() -> None:
