@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -46,7 +47,20 @@ FEW = ("intervals.resamples=0",)
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """A shop's files, in a folder with temporary files and a key of its own."""
-    root = tmp_path_factory.mktemp("home")
+    with new_shop(tmp_path_factory.mktemp("home")) as made:
+        yield made
+
+
+@pytest.fixture
+def untouched_shop(tmp_path: Path) -> Iterator[Workspace]:
+    """The same shop, in which no other test has left raw ids that it asked for."""
+    with new_shop(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def new_shop(root: Path) -> Iterator[Workspace]:
+    """See `shop`."""
     folders = {name: root / name for name in ("work", "temporary", "key")}
     for folder in folders.values():
         folder.mkdir()
@@ -98,7 +112,8 @@ def write_newer_events(shop: Workspace) -> None:
     both.to_csv(shop.folder / "newer.csv", index=False)
 
 
-def test_no_byte_of_a_customer_leaves_the_door(shop: Workspace) -> None:
+def test_no_byte_of_a_customer_leaves_the_door(untouched_shop: Workspace) -> None:
+    shop = untouched_shop
     work = shop.folder
     users = pd.read_csv(work / "users.csv")["user_id"]
     said = ""
