@@ -22,10 +22,8 @@ from growthlab.tasks.top_n import TopN
 from growthlab.training.fit_options import FitOptions
 
 pytestmark = pytest.mark.drill
-FREE_MB, TAKEN_MB = (
-    1500,
-    4000,
-)  # until Ray ends a process; by the fit, which stops there at the latest
+FREE_MB = 1500  # how much more may be taken before Ray ends a process
+TAKEN_MB = 4000  # by the fit, which stops there at the latest
 STEP_MB = 100
 
 
