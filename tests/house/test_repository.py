@@ -115,6 +115,12 @@ def test_make_help_lists_targets_that_exist_and_no_target_is_left_out() -> None:
         assert make("--dry-run", target).returncode == 0, target
 
 
+def test_what_is_installed_is_compiled_where_python_may_not_keep_what_it_compiles() -> None:
+    words = ("--dry-run", "install", "VENV=not-made")
+    assert "compileall" in make(*words, "PYTHONDONTWRITEBYTECODE=1").stdout
+    assert "compileall" not in make(*words, "PYTHONDONTWRITEBYTECODE=").stdout
+
+
 def test_the_documents_name_make_targets_that_exist() -> None:
     known = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
